@@ -1,0 +1,56 @@
+# Two commands do all of their own set-up: `make train` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+RUN := $(BIN)/python -m monai.bundle run
+CONFIG ?= configs/train.yaml
+PORT ?= 5000
+
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help install train test lint types check ui evaluate clean
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
+
+install: $(STAMP)  ## make .venv with the pinned dependencies
+
+train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another configuration)
+	@$(RUN) training --config_file $(CONFIG)
+
+evaluate: $(STAMP)  ## score the newest run's best checkpoint on the test part
+	@$(RUN) evaluating --config_file "['configs/train.yaml','configs/evaluate.yaml']"
+
+ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db --port $(PORT)
+
+test: $(DEV_STAMP)  ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(DEV_STAMP)  ## check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/yamllint --strict configs .yamllint.yaml
+
+types: $(DEV_STAMP)  ## check types
+	@$(BIN)/mypy
+
+check: lint types test  ## all of the above three
+
+clean:  ## remove .venv and caches, keep runs/
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+# The stamps make a second call install nothing; they depend on what is installed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 is needed, {sys.executable} is {v[0]}.{v[1]}; name another: make PYTHON=python3.11 ..." if v != (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the dependencies into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@echo "installing the development tools into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,117 @@
+"""Checks of a configuration before anything is built: every key is read, and the parts fit together."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.properties import InferProperties, TrainProperties
+
+if TYPE_CHECKING:
+    from scripts.datasets import PreparedDataset
+
+REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
+ENTRY_POINTS = {"imports", "training", "check", "describe"}
+
+
+def running_workflow() -> ConfigWorkflow | None:
+    """The MONAI workflow on whose behalf this code runs, found on the call stack; None outside a workflow.
+
+    MONAI hands a config component its arguments and no more, and the text of the configuration, with every override in
+    it, is known to the workflow alone.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, ConfigWorkflow):
+            return caller
+        frame = frame.f_back
+    return None
+
+
+def executed_config() -> dict[str, Any]:
+    """The configuration as it runs: files merged, overrides applied, references kept as text."""
+    workflow = running_workflow()
+    if workflow is None:
+        return {}
+    config = workflow.parser.get()
+    return {key: value for key, value in config.items() if key != ConfigParser.meta_key}
+
+
+def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
+    """Refuse a top-level key that nothing reads, which is what a misspelt override or part becomes.
+
+    A key is read when another entry refers to it (``@key``), when MONAI looks for it by name, or when it is an entry point.
+
+    Args:
+        config: top-level keys and values; the running workflow's by default.
+
+    Raises:
+        ValueError: names the key and the nearest known one.
+    """
+    workflow = running_workflow()
+    config = executed_config() if config is None else config
+    read = set(ENTRY_POINTS) | _monai_keys()
+    if workflow is not None:
+        read |= {workflow.init_id, workflow.run_id, workflow.final_id}
+    for key, value in config.items():
+        read |= {name for text in _strings(value) for name in REFERENCE.findall(text) if name != key}
+    for key in config:
+        if key not in read:
+            known = sorted(read & set(config))
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            raise ValueError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
+
+
+def check_dataset_fits(
+    dataset: PreparedDataset, labels: list[str], in_channels: int, batch_size: int | None = None
+) -> PreparedDataset:
+    """Refuse a prepared data set that the network or the training cannot take; returns the data set.
+
+    Args:
+        dataset: the prepared data set.
+        labels: class names of the configuration.
+        in_channels: channels that the network expects.
+        batch_size: images a batch, None where nothing is trained.
+
+    Raises:
+        ValueError: names the key to change.
+    """
+    if dataset.in_channels != in_channels:
+        raise ValueError(
+            f"in_channels is {in_channels}, but the images of {dataset.name} have {dataset.in_channels} channel(s); "
+            f"set --in_channels {dataset.in_channels} or choose other data"
+        )
+    if list(dataset.labels) != list(labels):
+        raise ValueError(f"labels is {labels}, but {dataset.name} was prepared with {list(dataset.labels)}")
+    if batch_size is not None and len(dataset.items("train")) < batch_size:
+        raise ValueError(
+            f"batch_size is {batch_size}, but the training part of {dataset.name} has "
+            f"{len(dataset.items('train'))} image(s); set a smaller --batch_size or bring more cases"
+        )
+    if batch_size is not None and not dataset.items("val"):
+        raise ValueError(f"the validation part of {dataset.name} is empty; bring more cases or another split")
+    return dataset
+
+
+def _monai_keys() -> set[str]:
+    """Top-level names that MONAI and its consumers look for, from MONAI's own table of properties."""
+    properties = {**TrainProperties, **InferProperties}
+    return {entry["id"].split("::")[0] for entry in properties.values()}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string below a config value, keys left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)

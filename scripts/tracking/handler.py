@@ -1,0 +1,139 @@
+"""The handler that records a training: loss, learning rate, scores, class weights and figures."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.networks import AdaptiveClassWeight
+from scripts.tracking.journal import Journal
+from scripts.tracking.mirror import MlflowMirror
+from scripts.tracking.uploader import Uploader
+
+logger = logging.getLogger(__name__)
+
+
+class RunTracker:
+    """Records a run in its journal and has it copied to MLflow.
+
+    Metrics: ``train/loss`` and ``train/learning_rate`` by iteration; ``train/seconds_per_epoch``,
+    ``train/images_per_second`` and ``acw/w_<class>`` by epoch; every score of the evaluator as ``val/<score>`` and the best
+    ones as ``best/<score>``. Pictures that appear in the run's ``figures/`` become artefacts. Steps are iterations, so that all curves share one axis.
+
+    Args:
+        run_dir: folder of the run.
+        tracking_uri: MLflow's address, ``sqlite:///...`` or a server.
+        experiment_name: MLflow experiment; made when it is missing.
+        run_name: name shown in MLflow.
+        parameters: what the run is, logged as MLflow parameters.
+        tags: what the run comes from, logged as MLflow tags.
+        evaluator: the validation engine.
+        network: the network, whose class weights are recorded when it has any.
+        labels: class names, index = class value.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        tracking_uri: str,
+        experiment_name: str,
+        run_name: str,
+        parameters: dict[str, Any],
+        tags: dict[str, Any],
+        evaluator: Engine | None = None,
+        network: torch.nn.Module | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        self.run_dir = Path(run_dir)
+        self.evaluator = evaluator
+        self.network = network
+        self.labels = labels or []
+        self.journal = Journal(run_dir)
+        description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
+        self._uploader = Uploader(MlflowMirror(run_dir, {**description, "params": parameters, "tags": tags}))
+        self._trainer: Engine | None = None
+        self._epoch_start = time.perf_counter()
+        self._closed = False
+        self._figures: set[str] = set()
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer; the evaluator is attached along with it."""
+        self._trainer = engine
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._epoch_started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
+        engine.add_event_handler(Events.COMPLETED, lambda _: self.close("FINISHED"))
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self._validated)
+
+    def close(self, status: str) -> None:
+        """Record how the run ended and wait, at most a minute, until MLflow has everything."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self._exit)
+        self.journal.close()
+        if not self._uploader.close(status):
+            logger.warning("MLflow lacks a part of this run; bring it over with: python -m monai.bundle run sync ...")
+
+    def _start(self, _engine: Engine) -> None:
+        for name in ("config.yaml", "split.json"):
+            if (self.run_dir / name).is_file():
+                self.journal.log_artifact(self.run_dir / name, "")
+        atexit.register(self._exit)
+        self._uploader.start()
+        self._uploader.wake()
+
+    def _epoch_started(self, _engine: Engine) -> None:
+        self._epoch_start = time.perf_counter()
+
+    def _iteration(self, engine: Engine) -> None:
+        loss = float(engine.state.output[0]["loss"])
+        rate = engine.optimizer.param_groups[0]["lr"]
+        self.journal.log_metrics({"train/loss": loss, "train/learning_rate": rate}, engine.state.iteration)
+
+    def _epoch(self, engine: Engine) -> None:
+        seconds = time.perf_counter() - self._epoch_start
+        images = engine.state.epoch_length * len(engine.state.output)
+        metrics = {"train/seconds_per_epoch": seconds, "train/images_per_second": images / seconds}
+        self.journal.log_metrics({**metrics, **self._class_weights()}, engine.state.iteration)
+        self._log_new_figures()
+        self.journal.flush()
+        self._uploader.wake()
+
+    def _class_weights(self) -> dict[str, float]:
+        layers = [] if self.network is None else [m for m in self.network.modules() if isinstance(m, AdaptiveClassWeight)]
+        if not layers:
+            return {}
+        return {f"acw/w_{n}": float(w) for n, w in zip(self.labels, layers[0].weight.detach().cpu(), strict=True)}
+
+    def _log_new_figures(self) -> None:
+        for path in sorted((self.run_dir / "figures").glob("*.png")):
+            if path.name not in self._figures:
+                self._figures.add(path.name)
+                self.journal.log_artifact(path, "figures")
+
+    def _validated(self, evaluator: Engine) -> None:
+        assert self._trainer is not None
+        scores = {name: value for name, value in evaluator.state.metrics.items() if isinstance(value, float)}
+        self.journal.log_metrics({f"val/{name}": value for name, value in scores.items()}, self._trainer.state.iteration)
+        if evaluator.state.best_metric_epoch == self._trainer.state.epoch:
+            best = {f"best/{name}": value for name, value in scores.items()}
+            self.journal.log_metrics({**best, "best/epoch": self._trainer.state.epoch}, self._trainer.state.iteration)
+
+    def _fail(self, _engine: Engine, error: Exception) -> None:
+        self.close("FAILED")
+        raise error
+
+    def _exit(self) -> None:
+        """The process ends while the run is open: an interrupt, or an error outside the engine."""
+        self.close("FAILED" if sys.exc_info()[0] is None and hasattr(sys, "last_exc") else "KILLED")

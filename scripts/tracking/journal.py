@@ -1,0 +1,80 @@
+"""The journal of a run: every metric and artefact, one JSON object a line, on local disk.
+
+The journal is the truth and MLflow a copy of it: an outage of the tracking server loses nothing. A line is appended by
+one ``write``, so that a killed process leaves at most one incomplete last line, which readers pass over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+JOURNAL_NAME = "metrics.jsonl"
+
+
+class Journal:
+    """Append-only record of a run.
+
+    Args:
+        run_dir: folder of the run; the journal is ``metrics.jsonl`` in it.
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        self.path = Path(run_dir) / JOURNAL_NAME
+        self._file = self.path.open("ab")
+        self._end_broken_line()
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Record values of one step; a value that is not finite is recorded as it is."""
+        self._append({"metrics": {name: float(value) for name, value in metrics.items()}, "step": step})
+
+    def log_artifact(self, file: str | Path, folder: str) -> None:
+        """Record that ``file``, a path inside the run folder, belongs to the run's artefacts under ``folder``."""
+        self._append({"artifact": Path(file).relative_to(self.path.parent).as_posix(), "folder": folder})
+
+    def flush(self) -> None:
+        """Force what was recorded to the disk."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Flush and close; more records are an error."""
+        if not self._file.closed:
+            self.flush()
+            self._file.close()
+
+    def _append(self, record: dict[str, Any]) -> None:
+        line = json.dumps({**record, "time": time.time_ns() // 1_000_000}, separators=(",", ":"))
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+
+    def _end_broken_line(self) -> None:
+        size = self.path.stat().st_size
+        if size and self.path.read_bytes()[-1:] != b"\n":
+            self._file.write(b"\n")
+            self._file.flush()
+
+
+def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the whole records of a journal from a byte offset on, each with the offset behind it."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            yield record, offset
+
+
+def read_curve(path: Path, name: str) -> dict[int, float]:
+    """One metric by step, the last value where a step was recorded twice."""
+    records = (record for record, _ in read_records(path) if "metrics" in record)
+    return {r["step"]: v for r in records if not math.isnan(v := r["metrics"].get(name, math.nan))}
