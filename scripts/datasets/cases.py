@@ -1,0 +1,53 @@
+"""A case: one image with its mask, as every adapter hands it on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PARTS = ("train", "val", "test")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image or volume with its mask.
+
+    Args:
+        name: unique in its data set and safe as a file name.
+        image: absolute path of the image.
+        label: absolute path of the mask.
+        patient: whom the image shows; cases of one patient never part in a split.
+        part: the data set's own "train", "val" or "test", or None where it has no parts.
+    """
+
+    name: str
+    image: str
+    label: str
+    patient: str
+    part: str | None = None
+
+
+def check_cases(cases: Sequence[Case]) -> None:
+    """Refuse cases whose names clash or cannot name a file, and parts that do not exist.
+
+    Raises:
+        ValueError: there is no case, or one of them breaks a rule of ``Case``.
+    """
+    if not cases:
+        raise ValueError("the list of cases is empty; an adapter must find at least one case")
+    seen: dict[str, Case] = {}
+    for case in cases:
+        if not _SAFE_NAME.fullmatch(case.name):
+            raise ValueError(
+                f"{case.image}: the case name {case.name!r} may hold letters, digits, '.', '_' and '-' only"
+            )
+        if case.part is not None and case.part not in PARTS:
+            raise ValueError(f"{case.image}: the part must be one of {', '.join(PARTS)} or None, got {case.part!r}")
+        # A file system may fold upper and lower case into one.
+        twin = seen.setdefault(case.name.casefold(), case)
+        if twin is not case:
+            raise ValueError(
+                f"{case.image}: its case name {case.name} is also that of {twin.image}; rename one of them"
+            )

@@ -1,0 +1,96 @@
+"""Reading a prepared data set: the only thing that training, evaluation and tracking know of the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .splits import Split, hash_split
+
+DATASET_JSON = "dataset.json"
+
+
+class PreparedDataset:
+    """A folder written by ``prepare_dataset``, seen through one of its splits.
+
+    Args:
+        root: the folder; holds ``dataset.json``, ``images`` and ``labels``.
+        fold: which of its splits to use.
+
+    Raises:
+        FileNotFoundError: ``root`` holds no ``dataset.json``.
+        ValueError: ``dataset.json`` cannot be read, or there is no such fold.
+    """
+
+    def __init__(self, root: str | Path, fold: int = 0) -> None:
+        self.root = Path(root).expanduser().resolve()
+        path = self.root / DATASET_JSON
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; give a folder that prepare_dataset has written")
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ValueError(f"{path} is not readable JSON; delete {self.root} and prepare it again") from None
+        splits: list[Split] = record["splits"]
+        if not 0 <= fold < len(splits):
+            reason = "the data set has official parts" if record["official_parts"] else f"num_folds is {len(splits)}"
+            raise ValueError(f"fold must be 0 to {len(splits) - 1} ({reason}), got {fold}")
+        self.fold = fold
+        self.split: Split = splits[fold]
+        self.split_sha256 = hash_split(self.split)
+        self.name: str = record["name"]
+        self.labels: list[str] = list(record["labels"].values())
+        self.num_classes = len(self.labels)
+        self.in_channels: int = record["in_channels"]
+        self.image_size: tuple[int, int] = (record["image_size"][0], record["image_size"][1])
+        self.intensity_max: int = record["intensity_max"]
+        self.ignore_index: int | None = record["ignore_index"]
+        self.fingerprint: str = record["fingerprint"]
+        self._cases: dict[str, dict[str, Any]] = {case["name"]: case for case in record["cases"]}
+        self.case_names: list[str] = list(self._cases)
+        self._training: list[dict[str, Any]] = record["training"]
+
+    def items(self, part: str) -> list[dict[str, Any]]:
+        """List the slices of a part in order of case and slice.
+
+        Args:
+            part: "train", "val" or "test".
+
+        Returns:
+            For each slice ``image`` and ``label`` (absolute paths), ``case`` (name), ``case_index`` (place in
+            ``case_names``) and ``slice`` (place in its volume).
+
+        Raises:
+            ValueError: the part does not exist or is empty.
+        """
+        names = set(self._names(part))
+        index = {name: position for position, name in enumerate(self.case_names)}
+        return [
+            {
+                "image": str(self.root / item["image"]),
+                "label": str(self.root / item["label"]),
+                "case": item["case"],
+                "case_index": index[item["case"]],
+                "slice": item["slice"],
+            }
+            for item in self._training
+            if item["case"] in names
+        ]
+
+    def class_counts(self, part: str = "train") -> list[int]:
+        """Count the pixels of each class in a part at ``image_size``, ignored ones left out.
+
+        Raises:
+            ValueError: the part does not exist or is empty.
+        """
+        counts: list[Sequence[int]] = [self._cases[name]["class_counts"] for name in self._names(part)]
+        return [sum(column) for column in zip(*counts, strict=True)]
+
+    def _names(self, part: str) -> list[str]:
+        if part not in self.split:
+            raise ValueError(f"part must be one of {', '.join(self.split)}, got {part!r}")
+        if not self.split[part]:
+            raise ValueError(f"the data set {self.name} has no {part!r} part; use another part or split it by folds")
+        return self.split[part]
