@@ -1,5 +1,7 @@
 """Networks of the bundle."""
 
 from scripts.networks.deeplabv3plus import DeepLabV3Plus
+from scripts.networks.unet import UNet
+from scripts.networks.vgg19_fcn import VGG19FCN
 
-__all__ = ["DeepLabV3Plus"]
+__all__ = ["VGG19FCN", "DeepLabV3Plus", "UNet"]

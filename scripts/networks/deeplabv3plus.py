@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from scripts.networks.aspp import ASPP, conv_bn_relu
+from scripts.networks.channels import require_channels
 from scripts.networks.pretrained import load_pretrained
 from scripts.networks.resnet import ResNet18Backbone
 
@@ -74,10 +75,7 @@ class DeepLabV3Plus(nn.Module):
         pretrained_path: str | Path | None = None,
     ) -> None:
         super().__init__()
-        if in_channels < 1:
-            raise ValueError(f"in_channels must be >= 1, got {in_channels}")
-        if num_classes < 2:
-            raise ValueError(f"num_classes must be >= 2, background included, got {num_classes}")
+        require_channels(in_channels, num_classes)
         if not atrous_rates or min(atrous_rates) < 1:
             raise ValueError(f"atrous_rates must be one or more integers >= 1, got {list(atrous_rates)}")
         self.backbone = ResNet18Backbone(in_channels, output_stride)

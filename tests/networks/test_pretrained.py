@@ -1,11 +1,17 @@
+from functools import partial
+
 import pytest
 import safetensors.torch
 import torch
 
 from scripts.networks.deeplabv3plus import DeepLabV3Plus
-from tests.networks.torchvision_layouts import random_state_dict, resnet18_shapes
+from scripts.networks.vgg19_fcn import VGG19FCN
+from tests.networks.torchvision_layouts import random_state_dict, resnet18_shapes, vgg19_shapes
 
-BUILDERS = {"resnet18": (DeepLabV3Plus, resnet18_shapes, "conv1.weight")}
+BUILDERS = {
+    "resnet18": (DeepLabV3Plus, resnet18_shapes, "conv1.weight"),
+    "vgg19": (partial(VGG19FCN, fc_channels=8), vgg19_shapes, "features.0.weight"),
+}
 every_backbone = pytest.mark.parametrize(("network", "shapes", "first"), BUILDERS.values(), ids=BUILDERS.keys())
 
 

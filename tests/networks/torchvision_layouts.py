@@ -35,7 +35,10 @@ def resnet18_shapes() -> Shapes:
 
 
 def vgg19_shapes() -> Shapes:
-    """Names and shapes of vgg19: 38 entries. Numbers skip the ReLU after each convolution and the five poolings."""
+    """Names and shapes of vgg19: 38 entries. Numbers skip the ReLU after each convolution and the five poolings.
+
+    The classifier's shapes are divided by 64, to save 0.5 GB that no network here reads.
+    """
     shapes: Shapes = {}
     before = 3
     numbers = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
@@ -43,7 +46,7 @@ def vgg19_shapes() -> Shapes:
     for number, width in zip(numbers, widths, strict=True):
         shapes |= {f"features.{number}.weight": (width, before, 3, 3), f"features.{number}.bias": (width,)}
         before = width
-    for number, out_features, in_features in ((0, 4096, 25088), (3, 4096, 4096), (6, 1000, 4096)):
+    for number, out_features, in_features in ((0, 64, 392), (3, 64, 64), (6, 16, 64)):
         shapes |= {
             f"classifier.{number}.weight": (out_features, in_features),
             f"classifier.{number}.bias": (out_features,),
