@@ -25,21 +25,20 @@ def make_folder(target: Path, fill: Callable[[Path], None]) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.tmp-"
-    with _lock(target.with_name(f".{target.name}.lock")):
+    with _lock(target.with_name(f".{target.name}.lock")) as locked:
         if holds_anything(target):
             return
-        for stale in target.parent.glob(f"{prefix}*"):
-            shutil.rmtree(stale, ignore_errors=True)
+        if locked:  # whoever wrote these has ended
+            for stale in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
+                shutil.rmtree(stale, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         try:
             temporary.chmod(0o777 & ~_umask())
             fill(temporary)
             _flush(temporary)
-            temporary.rename(target)
-            _fsync(target.parent)
-        except BaseException:
+            _rename(temporary, target)
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            raise
 
 
 def holds_anything(folder: Path) -> bool:
@@ -48,11 +47,28 @@ def holds_anything(folder: Path) -> bool:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold ``path`` alone; the kernel frees it when the process ends, however it ends."""
+def _lock(path: Path) -> Iterator[bool]:
+    """Hold ``path`` alone; the kernel frees it when the process ends, however it ends.
+
+    Yields whether it is held: some network file systems have no locks. Two starters then both do the work, and the
+    second to finish drops its own.
+    """
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not holds_anything(target):
+            raise
+    _fsync(target.parent)
 
 
 def _umask() -> int:

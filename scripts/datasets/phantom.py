@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .atomic import holds_anything, make_folder
 from .cases import Case
 from .phantom_anatomy import FIELD_OF_VIEW, draw_volume
 from .promise12 import find_promise12
+from .threads import run_in_threads
 
 _VERSION = 1  # of the drawing; raised whenever the same seed gives other voxels
 _SETTINGS = "phantom.json"
@@ -82,14 +84,17 @@ def _refuse_other_content(root: Path, settings: dict[str, Any]) -> None:
 
 
 def _write_phantom(folder: Path, settings: dict[str, Any]) -> None:
-    size = tuple(settings["size"])
-    for index in range(settings["num_cases"]):
-        rng = np.random.default_rng([settings["seed"], index])
-        image, label = draw_volume(rng, size)
-        geometry = _draw_geometry(rng, size)
-        _write_metaimage(folder / f"Case{index:02d}.mhd", image, geometry, compress=False)
-        _write_metaimage(folder / f"Case{index:02d}_segmentation.mhd", label, geometry, compress=True)
+    write = partial(_write_case, folder=folder, size=tuple(settings["size"]), seed=settings["seed"])
+    run_in_threads(write, range(settings["num_cases"]), title="writing the phantom")
     (folder / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def _write_case(index: int, *, folder: Path, size: tuple[int, int, int], seed: int) -> None:
+    rng = np.random.default_rng([seed, index])
+    image, label = draw_volume(rng, size)
+    geometry = _draw_geometry(rng, size)
+    _write_metaimage(folder / f"Case{index:02d}.mhd", image, geometry, compress=False)
+    _write_metaimage(folder / f"Case{index:02d}_segmentation.mhd", label, geometry, compress=True)
 
 
 def _draw_geometry(rng: np.random.Generator, size: tuple[int, ...]) -> str:

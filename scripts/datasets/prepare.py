@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from .atomic import holds_anything, make_folder
 from .cases import Case, check_cases
 from .prepared import DATASET_JSON, PreparedDataset
 from .slices import IMAGES, LABELS, slice_name, write_case
 from .splits import split_cases
+from .threads import run_in_threads
 from .volumes import bit_depth, source_files
 
 _FORMAT = 1  # of the prepared folder; raised whenever the same input gives other bytes
@@ -56,7 +53,7 @@ def prepare_dataset(
         num_folds: folds of the split by patient; without effect where cases have official parts.
         split_seed: seed of that split.
         fold: the split to use.
-        num_workers: threads; None takes a thread a core.
+        num_workers: threads; None or 0 takes a thread a core.
 
     Raises:
         FileNotFoundError, ValueError: a case or an argument is at fault; the message names it and the remedy.
@@ -79,8 +76,7 @@ def prepare_dataset(
     fingerprint = fingerprint_cases(cases, settings)
     target = Path(prepared_dir).expanduser().resolve() / f"{name}-{fingerprint[:12]}"
     if not holds_anything(target):
-        workers = num_workers or len(os.sched_getaffinity(0))
-        make_folder(target, lambda folder: _write(folder, cases, settings, fingerprint, workers))
+        make_folder(target, lambda folder: _write(folder, cases, settings, fingerprint, num_workers))
         logger.info("prepared %d cases of %s in %s", len(cases), name, target)
     return PreparedDataset(target, fold)
 
@@ -106,13 +102,15 @@ def _check_settings(
         raise ValueError(f"labels must be 2 to 256 different names, background included, got {list(labels)}")
     if ignore_index is not None and not len(labels) <= ignore_index <= 255:
         raise ValueError(f"ignore_index must be {len(labels)} to 255, beside the classes, got {ignore_index}")
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
     if len(size) != 2 or not all(isinstance(n, int) and 16 <= n <= 4096 for n in size):
         raise ValueError(f"image_size must be one or two whole numbers, 16 to 4096, got {image_size}")
     return size[0], size[1]
 
 
-def _write(folder: Path, cases: Sequence[Case], settings: dict[str, Any], fingerprint: str, workers: int) -> None:
+def _write(
+    folder: Path, cases: Sequence[Case], settings: dict[str, Any], fingerprint: str, workers: int | None
+) -> None:
     intensity_max = 2 ** max(bit_depth(case.image) for case in cases) - 1
     for kind in (IMAGES, LABELS):
         (folder / kind).mkdir()
@@ -124,22 +122,21 @@ def _write(folder: Path, cases: Sequence[Case], settings: dict[str, Any], finger
         intensity_max=intensity_max,
         ignore_index=settings["ignore_index"],
     )
-    counts = _run(write, cases, workers, f"preparing {settings['name']}")
+    counts = run_in_threads(write, cases, title=f"preparing {settings['name']}", num_workers=workers)
+    _refuse_absent_class(counts, settings)
     extras = {"fingerprint": fingerprint, "in_channels": 1, "intensity_max": intensity_max}
     record = _describe(cases, counts, settings) | extras
     (folder / DATASET_JSON).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def _run(write: partial[list[list[int]]], cases: Sequence[Case], workers: int, title: str) -> list[list[list[int]]]:
-    """Write every case; the first fault, in order of the cases, stops the rest.
-
-    Threads, since torch, zlib and the disk work without Python's lock, and since processes would each import MONAI.
-    """
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            return list(tqdm(pool.map(write, cases), total=len(cases), desc=title, unit="case", disable=None))
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _refuse_absent_class(counts: list[list[list[int]]], settings: dict[str, Any]) -> None:
+    """A class without a pixel has no weight and no score; a list of labels that is too long shows here."""
+    for value, label in settings["labels"].items():
+        if not any(plane[int(value)] for slices in counts for plane in slices):
+            raise ValueError(
+                f"no mask of {settings['name']} holds the class {value} ({label}) at image_size "
+                f"{settings['image_size']}; correct the masks or the labels, or raise image_size"
+            )
 
 
 def _describe(cases: Sequence[Case], counts: list[list[list[int]]], settings: dict[str, Any]) -> dict[str, Any]:
