@@ -79,7 +79,9 @@ class UNet(nn.Module):
         )
         for level in (self.unet.down_3, self.unet.down_4):
             level.add_module("dropout", nn.Dropout(dropout))
-        self.unet.apply(_initialise)
+        for name, child in self.unet.named_children():
+            if name != "final_conv":
+                child.apply(_initialise)
 
     @torch.jit.unused
     def classifier_convolutions(self) -> list[nn.Conv2d]:
@@ -93,13 +95,13 @@ class UNet(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Draw a convolution's weights with standard deviation sqrt(2 / N), its biases as 0."""
+    """Draw a convolution's weights so that features keep unit variance, and set its biases to 0."""
     if isinstance(module, nn.Conv2d):
-        inputs = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     elif isinstance(module, nn.ConvTranspose2d):
-        inputs = module.in_channels  # stride equals kernel size: each output sees one input position
+        # Stride equals kernel size: an output sees one position of the input. No ReLU follows: gain 1.
+        nn.init.normal_(module.weight, std=module.in_channels**-0.5)
     else:
         return
-    nn.init.normal_(module.weight, std=(2 / inputs) ** 0.5)
     if module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -111,6 +111,14 @@ def test_refuses_a_file_that_cannot_be_read(name, content, tmp_path):
         DeepLabV3Plus(pretrained_path=tmp_path / name)
 
 
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_refuses_a_file_cut_short(suffix, tmp_path):
+    path = saved(random_state_dict(resnet18_shapes()), tmp_path / f"short{suffix}")
+    path.write_bytes(path.read_bytes()[:1_000_000])
+    with pytest.raises(ValueError, match=r"short\..* is no readable file of plain tensors"):
+        DeepLabV3Plus(pretrained_path=path)
+
+
 def test_never_runs_code_from_a_file(tmp_path):
     torch.save(DeepLabV3Plus(), tmp_path / "whole.pth")
     with pytest.raises(ValueError, match=r"whole\.pth is no readable file of plain tensors \(UnpicklingError\)"):

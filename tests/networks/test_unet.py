@@ -45,8 +45,21 @@ def test_convolutions_start_with_the_papers_standard_deviation():
     up = net.upcat_4.upsample.deconv
     # 589,824 and 131,072 draws: a relative standard error of the deviation below 0.2 %.
     assert convolution.weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
-    assert up.weight.std().item() == pytest.approx((2 / 256) ** 0.5, rel=0.01)
+    assert up.weight.std().item() == pytest.approx((1 / 256) ** 0.5, rel=0.01)
     assert not convolution.bias.any()
+
+
+def test_features_start_with_a_variance_near_one():
+    torch.manual_seed(0)
+    net = UNet(channels=(16, 32, 64, 128, 256)).eval()
+    image = torch.rand(2, 1, 64, 64)
+    features = []
+    net.unet.upcat_1.register_forward_hook(lambda module, inputs, output: features.append(output))
+    with torch.no_grad():
+        logits = net(image)
+    # 1.2 here; twice the variance in the up-convolutions would give 4.6, in the others thousands.
+    assert 0.5 < features[0].square().mean() < 2
+    assert logits.std() < 1
 
 
 def test_dropout_acts_at_the_end_of_the_contracting_path_in_training_alone():
