@@ -6,6 +6,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from scripts.datasets import PreparedDataset
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
+BASE_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "train.yaml"
 ENTRY_POINTS = {"imports", "training", "check", "describe"}
 
 
@@ -46,6 +48,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     """Refuse a top-level key that nothing reads, which is what a misspelt override or part becomes.
 
     A key is read when another entry refers to it (``@key``), when MONAI looks for it by name, or when it is an entry point.
+    Keys of ``train.yaml`` itself are known even where a part has left one of them without a reader.
 
     Args:
         config: top-level keys and values; the running workflow's by default.
@@ -58,6 +61,8 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     read = set(ENTRY_POINTS) | _monai_keys()
     if workflow is not None:
         read |= {workflow.init_id, workflow.run_id, workflow.final_id}
+    if "train" in config:
+        read |= set(ConfigParser.load_config_file(BASE_CONFIG))
     for key, value in config.items():
         read |= {name for text in _strings(value) for name in REFERENCE.findall(text) if name != key}
     for key in config:

@@ -1,0 +1,34 @@
+"""The volumes of a folder that inference segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .metaimage import read_header
+
+
+def find_volumes(dataset_dir: str | Path) -> list[dict[str, str]]:
+    """Find every ``.mhd`` volume below a folder, masks (``*_segmentation.mhd``) left out, and check their headers.
+
+    Args:
+        dataset_dir: searched with its sub-folders.
+
+    Returns:
+        For each volume ``image``, its absolute path, in order of path.
+
+    Raises:
+        FileNotFoundError: the folder is missing or holds no volume.
+        ValueError: a header is at fault, or two volumes have the same name, so that their masks would.
+    """
+    root = Path(dataset_dir).expanduser().resolve()
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder; name a folder of .mhd volumes by --dataset_dir")
+    paths = sorted(path for path in root.rglob("*.mhd") if not path.stem.endswith("_segmentation"))
+    if not paths:
+        raise FileNotFoundError(f"no volume (*.mhd) under {root}; name a folder of .mhd volumes by --dataset_dir")
+    seen: dict[str, Path] = {}
+    for path in paths:
+        if seen.setdefault(path.stem, path) is not path:
+            raise ValueError(f"{path} and {seen[path.stem]} have the same name, so their masks would; rename one of them")
+        read_header(path)
+    return [{"image": str(path)} for path in paths]
