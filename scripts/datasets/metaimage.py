@@ -10,6 +10,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,33 +21,45 @@ from numpy.typing import NDArray
 
 from .metaimage_header import MetaImageHeader, join_size, read_header
 
+__all__ = ["MetaImageHeader", "MetaImageReader", "check_metaimage", "read_header"]
+
 # ITK loads its modules at first use, and two threads that do so at once bring the process down.
 _ITK_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Files that a reader has been given and has not opened yet."""
+
+    paths: tuple[str, ...]
+    options: dict[str, Any]
 
 
 class MetaImageReader(ITKReader):  # type: ignore[misc]  # MONAI has no types
     """MONAI's ITKReader that refuses a faulty MetaImage before ITK sees it.
 
-    For ``LoadImaged(reader=MetaImageReader)``; it reads .mhd files only.
+    For ``LoadImaged(reader=MetaImageReader)``; it reads .mhd files only. All is done in ``get_data``: LoadImage catches
+    whatever ``read`` raises and falls back on MONAI's own readers, which accept the faults.
 
     Raises:
         FileNotFoundError, PermissionError: the header or its data file is missing or may not be read.
         ValueError: the header contradicts itself, its data file, or the format.
     """
 
-    def read(self, data: Sequence[str | Path] | str | Path, **kwargs: Any) -> Any:
-        """Check every file of ``data`` and read it with ITK."""
+    def read(self, data: Sequence[str | Path] | str | Path, **kwargs: Any) -> Unread:
+        """Note what to read."""
         paths = [data] if isinstance(data, str | Path) else data
-        for path in paths:
-            check_metaimage(path)
+        return Unread(tuple(map(str, paths)), kwargs)
+
+    def get_data(self, img: Unread) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Check every file, read it with ITK, and return array (x first) and metadata."""
+        headers = [check_metaimage(path) for path in img.paths]
         with _ITK_LOCK:
             _load_itk()
-            return super().read(data, **kwargs)
-
-    def get_data(self, img: Any) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Array, x first, and metadata of what ``read`` returned."""
-        with _ITK_LOCK:
-            array, meta = super().get_data(img)
+            options = dict(img.options)
+            if any(header.element_type == "MET_CHAR" for header in headers):
+                options.setdefault("pixel_type", itk.SS)  # ITK for Python has no images of signed bytes
+            array, meta = super().get_data(super().read(img.paths, **options))
         return array, meta
 
 

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from monai.data import load_decathlon_datalist
+from PIL import Image
+
+from scripts.datasets import Case, PreparedDataset, find_promise12, prepare, prepare_dataset
+from tests.synthetic import random_volume, write_mhd, write_promise12
+
+LABELS = ["background", "prostate"]
+
+
+def run(cases, folder, **settings):
+    defaults = {"name": "toy", "labels": LABELS, "image_size": 32, "num_folds": 3}
+    return prepare_dataset(cases, prepared_dir=folder, **(defaults | settings))
+
+
+def hash_tree(folder):
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture
+def cases(tmp_path):
+    return find_promise12(write_promise12(tmp_path / "raw", 6, empty=(2,)))
+
+
+def test_the_folder_holds_pngs_of_every_slice_and_a_datalist_that_monai_reads(tmp_path, cases):
+    prepared = run(cases, tmp_path / "out", image_size=[40, 32])
+    assert prepared.root == tmp_path / "out" / f"toy-{prepared.fingerprint[:12]}"
+    for kind in ("images", "labels"):
+        names = sorted(p.name for p in (prepared.root / kind).iterdir())
+        assert names == [f"Case{c:02d}_{z:03d}.png" for c in range(6) for z in range(5)]
+    items = load_decathlon_datalist(str(prepared.root / "dataset.json"), True, "training")
+    assert items[6]["image"] == str(prepared.root / "images" / "Case01_001.png")
+    assert items[6]["label"] == str(prepared.root / "labels" / "Case01_001.png")
+    assert (items[6]["case"], items[6]["slice"]) == ("Case01", 1)
+    record = json.loads((prepared.root / "dataset.json").read_text())
+    assert record["numTraining"] == len(items) == 30
+    assert record["labels"] == {"0": "background", "1": "prostate"}
+    assert record["image_size"] == [40, 32]
+    assert len(record["splits"]) == 3
+
+
+def test_what_is_prepared_is_what_is_read(tmp_path, cases):
+    prepared = run(cases, tmp_path / "out", image_size=(40, 32), fold=1)
+    assert (prepared.name, prepared.labels, prepared.num_classes, prepared.in_channels) == ("toy", LABELS, 2, 1)
+    assert (prepared.image_size, prepared.intensity_max, prepared.ignore_index) == ((40, 32), 65535, None)
+    assert prepared.fold == 1
+    assert prepared.case_names == [f"Case{i:02d}" for i in range(6)]
+    assert sorted(itertools.chain(*prepared.split.values())) == prepared.case_names
+    for part, names in prepared.split.items():
+        items = prepared.items(part)
+        assert [(item["case"], item["slice"]) for item in items] == [(name, z) for name in names for z in range(5)]
+        for item in items:
+            assert prepared.case_names[item["case_index"]] == item["case"]
+            assert item["image"] == str(prepared.root / "images" / f"{item['case']}_{item['slice']:03d}.png")
+            with Image.open(item["image"]) as image, Image.open(item["label"]) as label:
+                assert image.size == label.size == (40, 32)
+        masks = [random_volume(int(name[-2:]))[1] * (name != "Case02") for name in names]
+        foreground = int(np.sum(masks))
+        assert prepared.class_counts(part) == [len(names) * 40 * 32 * 5 - foreground, foreground]
+    again = PreparedDataset(prepared.root, fold=1)
+    assert again.split_sha256 == prepared.split_sha256
+    assert PreparedDataset(prepared.root, fold=0).split_sha256 != prepared.split_sha256
+
+
+def test_nothing_is_done_twice(tmp_path, cases, monkeypatch):
+    first = run(cases, tmp_path / "out")
+    before = {p: p.stat().st_mtime_ns for p in first.root.rglob("*")}
+    monkeypatch.setattr(prepare, "make_folder", None)
+    # Another fold is in the same folder, another order of the cases is the same data set.
+    assert run(cases[::-1], tmp_path / "out", fold=2).root == first.root
+    assert {p: p.stat().st_mtime_ns for p in first.root.rglob("*")} == before
+
+
+CHANGES = {
+    "image size": {"image_size": 48},
+    "labels": {"labels": ["background", "gland"]},
+    "ignore_index": {"ignore_index": 255},
+    "folds": {"num_folds": 4},
+    "seed of the split": {"split_seed": 1},
+    "name": {"name": "other"},
+}
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_changed_settings_are_prepared_anew_beside_the_old(tmp_path, cases, change):
+    first = run(cases, tmp_path / "out")
+    second = run(cases, tmp_path / "out", **CHANGES[change])
+    assert second.fingerprint != first.fingerprint
+    assert first.root.is_dir()
+    assert second.root.is_dir()
+
+
+@pytest.mark.parametrize("name", ["Case03.mhd", "Case03.raw", "Case03_segmentation.mhd", "Case03_segmentation.zraw"])
+def test_a_changed_file_is_noticed(tmp_path, cases, name):
+    first = run(cases, tmp_path / "out")
+    path = tmp_path / "raw" / name
+    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))
+    assert run(cases, tmp_path / "out").fingerprint != first.fingerprint
+
+
+def test_changed_cases_are_noticed(tmp_path, cases):
+    prints = [
+        run(changed, tmp_path / "out").fingerprint
+        for changed in (
+            cases,
+            cases[:-1],
+            [replace(cases[0], name="Other"), *cases[1:]],
+            [replace(cases[0], patient="Case01"), *cases[1:]],
+            [replace(case, part="train") for case in cases],
+        )
+    ]
+    assert len(set(prints)) == 5
+
+
+@pytest.mark.parametrize("num_workers", [1, 3, 0, None])
+def test_the_bytes_do_not_depend_on_place_threads_or_an_interruption(tmp_path, cases, num_workers):
+    first = run(cases, tmp_path / "out")
+    bytes_of = hash_tree(first.root)
+    assert str(tmp_path).encode() not in (first.root / "dataset.json").read_bytes()
+    # What a killed one leaves: part of the slices under a temporary name.
+    half = tmp_path / "again" / f".{first.root.name}.tmp-killed"
+    shutil.copytree(first.root / "images", half / "images")
+    second = run(cases, tmp_path / "again", num_workers=num_workers)
+    assert hash_tree(second.root) == bytes_of
+    assert not half.exists()
+
+
+def test_some_that_start_together_all_find_it_whole(tmp_path, cases):
+    with ThreadPoolExecutor(3) as pool:
+        roots = list(pool.map(lambda fold: run(cases, tmp_path / "out", fold=fold).root, range(3)))
+    assert len(set(roots)) == 1
+    assert len([p for p in (tmp_path / "out").iterdir() if p.is_dir()]) == 1
+
+
+def test_the_deepest_case_decides_the_depth(tmp_path, cases):
+    for index, case in enumerate(cases):
+        image = random_volume(index)[0]
+        write_mhd(tmp_path / "raw" / f"{case.name}.mhd", (image // 8).astype(np.uint8))
+    assert run(cases, tmp_path / "out").intensity_max == 255
+    write_mhd(tmp_path / "raw" / "Case04.mhd", random_volume(4)[0])
+    assert run(cases, tmp_path / "out").intensity_max == 65535
+
+
+def test_official_parts_are_kept_and_an_absent_one_is_refused_when_asked_for(tmp_path, cases):
+    parts = ["train", "train", "train", "val", "val", "train"]
+    prepared = run([replace(c, part=p) for c, p in zip(cases, parts, strict=True)], tmp_path / "out")
+    assert prepared.split["val"] == ["Case03", "Case04"]
+    for ask in (prepared.items, prepared.class_counts):
+        with pytest.raises(ValueError, match="the data set toy has no 'test' part"):
+            ask("test")
+    with pytest.raises(ValueError, match="part must be one of train, val, test, got 'training'"):
+        prepared.items("training")
+
+
+def edit(cases, index, **change):
+    return [replace(case, **change) if i == index else case for i, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "a/b"}, "name of the data set may hold .* got 'a/b'"),
+        ({"labels": ["prostate"]}, r"labels must be 2 to 256 different names, .* got \['prostate'\]"),
+        ({"labels": ["a", "a"]}, "labels must be 2 to 256 different names"),
+        ({"ignore_index": 1}, "ignore_index must be 2 to 255, beside the classes, got 1"),
+        ({"image_size": 8}, "image_size must be one or two whole numbers, 16 to 4096, got 8"),
+        ({"image_size": 96.0}, "image_size must be one or two whole numbers, 16 to 4096, got 96.0"),
+        ({"image_size": "96"}, "image_size must be one or two whole numbers, 16 to 4096, got 96"),
+        ({"image_size": [96, 96, 96]}, "image_size must be one or two whole numbers"),
+        ({"num_folds": 7}, "num_folds must be 3 to 6, the number of patients, got 7"),
+        ({"num_folds": 2}, "num_folds must be 3 to 6, the number of patients, got 2"),
+        ({"fold": 3}, r"fold must be 0 to 2, got 3; the data set has 3 split\(s\)"),
+        ({"fold": -1}, "fold must be 0 to 2, got -1"),
+        ({"num_workers": -1}, "num_workers must be >= 0, got -1"),
+        ({"labels": ["background", "prostate", "tumour"]}, r"no mask of toy holds the class 2 \(tumour\)"),
+    ],
+)
+def test_a_wrong_setting_is_refused_and_nothing_is_left(tmp_path, cases, settings, message):
+    with pytest.raises(ValueError, match=message):
+        run(cases, tmp_path / "out", **settings)
+    assert not [p for p in tmp_path.glob("out/*") if p.is_dir()]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda cases: [], "the list of cases is empty"),
+        (lambda cases: edit(cases, 0, name="../x"), r"the case name '\.\./x' may hold"),
+        (lambda cases: edit(cases, 0, name="case01"), "its case name Case01 is also that of .*Case00.mhd"),
+        (lambda cases: edit(cases, 0, part="training"), "the part must be one of train, val, test or None"),
+        (lambda cases: edit(cases, 0, part="train"), "Case01.mhd is in no official part, others are"),
+    ],
+)
+def test_wrong_cases_are_refused(tmp_path, cases, change, message):
+    with pytest.raises(ValueError, match=message):
+        run(change(cases), tmp_path / "out")
+
+
+def test_a_fault_in_the_middle_of_the_cases_leaves_nothing(tmp_path, cases):
+    data = tmp_path / "raw" / "Case03.raw"
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"Case03\.raw is truncated") as error:
+        run(cases, tmp_path / "out")
+    # Raised by a raise statement of this package, also out of a thread: that is how the one-line message is told.
+    last = error.traceback[-1]
+    assert (last.path.name, str(last.statement).split()[0]) == ("metaimage.py", "raise")
+    assert [p.name[:5] for p in (tmp_path / "out").iterdir()] == [".toy-"]
+    assert not [p for p in (tmp_path / "out").iterdir() if p.is_dir()]
+
+
+def test_a_prepared_folder_without_its_json_or_with_a_broken_one_is_refused(tmp_path, cases):
+    prepared = run(cases, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"fold must be 0 to 2 \(num_folds is 3\), got 5"):
+        PreparedDataset(prepared.root, fold=5)
+    path = prepared.root / "dataset.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"dataset\.json is not readable JSON; delete .* and prepare it again"):
+        PreparedDataset(prepared.root)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"dataset\.json does not exist"):
+        PreparedDataset(prepared.root)
+
+
+def test_a_thousand_unchanged_cases_cost_less_than_a_second(tmp_path):
+    image, mask = random_volume(0, (16, 16, 1))
+    mask[4:8, 4:8] = 1
+    raw = tmp_path / "raw"
+    write_mhd(raw / "a.mhd", image)
+    write_mhd(raw / "m.mhd", mask)
+    cases = [Case(f"C{i:04d}", str(raw / f"a{i}.mhd"), str(raw / f"m{i}.mhd"), f"P{i}") for i in range(1000)]
+    for case in cases:
+        shutil.copy(raw / "a.mhd", case.image)
+        shutil.copy(raw / "m.mhd", case.label)
+    first = run(cases, tmp_path / "out", image_size=16)
+    start = time.monotonic()
+    assert run(cases, tmp_path / "out", image_size=16).root == first.root
+    assert time.monotonic() - start < 1.0

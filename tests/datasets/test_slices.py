@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from monai.data import PILReader
+from monai.transforms import (
+    Compose,
+    EnsureChannelFirstd,
+    LoadImaged,
+    Resized,
+    ScaleIntensityRanged,
+    ScaleIntensityRangePercentilesd,
+)
+from PIL import Image
+
+from scripts.datasets import Case, MetaImageReader, find_phantom
+from scripts.datasets.slices import slice_name, write_case
+from tests.synthetic import random_volume, write_mhd
+
+
+def write(case, folder, size, intensity_max, ignore_index=None, labels=("background", "prostate")):
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+    settings = {"image_size": size, "intensity_max": intensity_max, "ignore_index": ignore_index}
+    return write_case(case, folder, labels=labels, **settings)
+
+
+def write_pair(folder, image, mask):
+    image_path = write_mhd(folder / "Case00.mhd", image)
+    return Case("Case00", str(image_path), str(write_mhd(folder / "Case00_segmentation.mhd", mask)), "Case00")
+
+
+@pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")  # LoadImage makes every reader
+@pytest.mark.parametrize("intensity_max", [255, 65535])
+@pytest.mark.parametrize("size", [(160, 160), (224, 224), (96, 96), (200, 128)])
+def test_a_slice_is_what_inference_makes_of_the_volume_but_for_rounding(tmp_path, size, intensity_max):
+    """Inference's transforms on the whole volume, training's on the PNGs: one network must see one picture."""
+    case = find_phantom(tmp_path / "phantom", num_cases=1)[0]
+    write(case, tmp_path / "out", size, intensity_max)
+    inference = Compose(
+        [
+            LoadImaged("image", reader=MetaImageReader),
+            EnsureChannelFirstd("image"),
+            ScaleIntensityRangePercentilesd("image", lower=0.5, upper=99.5, b_min=0.0, b_max=1.0, clip=True),
+            Resized("image", spatial_size=(*size, -1), mode="bilinear", align_corners=False, anti_aliasing=True),
+        ]
+    )
+    training = Compose(
+        [
+            LoadImaged("image", reader=PILReader),
+            EnsureChannelFirstd("image"),
+            ScaleIntensityRanged("image", a_min=0, a_max=intensity_max, b_min=0.0, b_max=1.0),
+        ]
+    )
+    volume = inference({"image": case.image})["image"].numpy()  # (1, X, Y, Z)
+    assert volume.shape == (1, *size, 12)
+    for index in range(12):
+        path = tmp_path / "out" / "images" / slice_name(case.name, index)
+        plane = training({"image": str(path)})["image"].numpy()  # (1, X, Y)
+        # Half a step of the PNG, and float32's own rounding.
+        np.testing.assert_allclose(plane, volume[..., index], rtol=0, atol=0.5 / intensity_max + 1e-6)
+
+
+def test_pictures_and_masks_come_back_from_monais_reader_in_the_volumes_axes(tmp_path):
+    image, mask = random_volume(0)
+    counts = write(write_pair(tmp_path, image, mask), tmp_path / "out", (40, 32), 65535)
+    low, high = np.percentile(image.astype(np.float32), (0.5, 99.5))
+    expected = np.clip((image - low) / (high - low), 0, 1) * 65535
+    reader = PILReader()
+    for index in range(5):
+        name = slice_name("Case00", index)
+        found, _ = reader.get_data(reader.read(tmp_path / "out" / "images" / name))
+        found_mask, _ = reader.get_data(reader.read(tmp_path / "out" / "labels" / name))
+        np.testing.assert_allclose(found, expected[:, :, index], rtol=0, atol=0.6)  # rounding, in float32
+        np.testing.assert_array_equal(found_mask, mask[:, :, index])
+        assert counts[index] == [(mask[:, :, index] == 0).sum(), (mask[:, :, index] == 1).sum()]
+
+
+@pytest.mark.parametrize(("intensity_max", "mode"), [(255, "L"), (65535, "I;16")])
+def test_depth_and_full_range_of_the_png(tmp_path, intensity_max, mode):
+    write(write_pair(tmp_path, *random_volume(0)), tmp_path / "out", (40, 32), intensity_max)
+    pictures = []
+    for index in range(5):
+        with Image.open(tmp_path / "out" / "images" / slice_name("Case00", index)) as picture:
+            assert (picture.mode, picture.size) == (mode, (40, 32))
+            pictures.append(np.asarray(picture))
+    assert (np.min(pictures), np.max(pictures)) == (0, intensity_max)
+
+
+def test_a_mask_keeps_its_values_and_its_place_when_resized(tmp_path):
+    mask = np.zeros((40, 32, 2), dtype=np.uint8)
+    mask[10:20, 8:24, 0] = 1
+    mask[20:30, 8:24, 0] = 2
+    mask[0:4, :, 1] = 255
+    case = write_pair(tmp_path, random_volume(0, (40, 32, 2))[0], mask)
+    counts = write(case, tmp_path / "out", (80, 64), 65535, ignore_index=255, labels=("background", "a", "b"))
+    with Image.open(tmp_path / "out" / "labels" / slice_name("Case00", 0)) as picture:
+        # Twice the size by the nearest voxel: every voxel becomes four pixels.
+        np.testing.assert_array_equal(np.asarray(picture).T, mask[:, :, 0].repeat(2, axis=0).repeat(2, axis=1))
+    assert counts[0] == [80 * 64 - 2 * 640, 640, 640]
+    assert counts[1] == [80 * 64 - 8 * 64, 0, 0]  # the ignored pixels count for no class
+
+
+def test_a_nearly_constant_image_is_refused(tmp_path):
+    image = np.zeros((40, 32, 5), dtype=np.int16)
+    image[0, 0, 0] = 100
+    with pytest.raises(ValueError, match=r"Case00\.mhd is nearly constant: 99 % of its voxels are 0"):
+        write(write_pair(tmp_path, image, random_volume(0)[1]), tmp_path / "out", (40, 32), 65535)
