@@ -6,6 +6,26 @@ import torch
 from torch import Tensor
 
 
+def read_voxels(
+    input: Tensor, target: Tensor, sigmoid: bool, ignore_index: int | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Logits in float32 or float64, labels, and the voxels that count, (B, 1, *S) or None for all.
+
+    Labels are class indices (B, 1, *S), int64, or label maps (B, C, *S) of the logits' type. Ignored voxels are zero in
+    both: no NaN of theirs reaches value or gradient.
+    """
+    input, target = plain_tensor(input), plain_tensor(target)
+    check_shapes(input, target, sigmoid)
+    logits = input if input.dtype == torch.float64 else input.float()
+    if holds_indices(input, target):
+        labels, valid = read_indices(target, input.size(1), ignore_index)
+    else:
+        labels, valid = read_label_maps(target, logits.dtype, ignore_index)
+    if valid is not None:
+        logits = torch.where(valid, logits, 0.0)
+    return logits, labels, valid
+
+
 def plain_tensor(tensor: Tensor) -> Tensor:
     """The tensor without its subclass: a MetaTensor pays for its metadata in every operation."""
     if torch.jit.is_scripting():  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from scripts.losses.targets import check_shapes, holds_indices, plain_tensor, read_indices, read_label_maps
+from scripts.losses.targets import read_voxels
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -40,16 +40,8 @@ class VoxelwiseLoss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of logits (B, C, *S) for class indices (B, 1, *S) or label maps (B, C, *S)."""
-        input, target = plain_tensor(input), plain_tensor(target)
-        check_shapes(input, target, self.sigmoid)
-        factors = term_factors(self.weight, input.size(1), self.include_background)
-        logits = input if input.dtype == torch.float64 else input.float()
-        if holds_indices(input, target):
-            labels, valid = read_indices(target, input.size(1), self.ignore_index)
-        else:
-            labels, valid = read_label_maps(target, logits.dtype, self.ignore_index)
-        if valid is not None:
-            logits = torch.where(valid, logits, 0.0)  # no NaN of an ignored voxel reaches value or gradient
+        logits, labels, valid = read_voxels(input, target, self.sigmoid, self.ignore_index)
+        factors = term_factors(self.weight, logits.size(1), self.include_background)
         if factors is not None:
             factors = factors.to(logits)
         return reduce_voxels(self.voxel_losses(logits, labels, factors), valid, self.reduction)
