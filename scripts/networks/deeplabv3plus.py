@@ -41,8 +41,9 @@ class DeepLabV3PlusDecoder(nn.Module):
 class DeepLabV3Plus(nn.Module):
     """DeepLabV3+: ResNet-18 at output stride 16, ASPP, and a decoder with the features of `layer1`.
 
-    Convolutions are plain, as in the paper's MATLAB network, not depthwise separable; there is no dropout. Weights are
-    drawn from torch's global generator alone. The score layer is `decoder.classifier`.
+    Convolutions are plain, not depthwise separable as in Chen et al.'s Xception variant; there is no dropout. Weights
+    are drawn from torch's global generator alone. The score layer is `decoder.classifier`. 16,597,026 parameters for
+    one channel and two classes.
 
     Args:
         in_channels: channels of the image, 1 or 3 in the paper's data sets.

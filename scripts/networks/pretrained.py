@@ -21,7 +21,7 @@ def load_pretrained(backbone: nn.Module, path: str | Path, first_convolution: st
     """Load a backbone's weights from a `.pth` or `.safetensors` file that holds a torchvision state dict.
 
     Keys of torchvision's classifier (`fc.*`, `classifier.*`) are ignored by name, as are absent counters of batch
-    normalisation (`num_batches_tracked`), which files of before 2018 lack. Every other key must fit. For a backbone
+    normalisation (`num_batches_tracked`), which older files lack. Every other key must fit. For a backbone
     with one input channel the RGB kernels of the first convolution are averaged (mean over their input channels): its
     response to a grey image is a third of that to the same image as RGB, before normalisation.
 

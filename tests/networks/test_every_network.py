@@ -19,7 +19,7 @@ NETWORKS = {
 }
 pytestmark = [
     pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys()),
-    # The model zoo exports TorchScript, which torch has marked as deprecated since 2.10.
+    # The model zoo exports TorchScript, which torch has marked as deprecated.
     pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning"),
 ]
 
