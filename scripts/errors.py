@@ -13,6 +13,7 @@ import linecache
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from types import TracebackType
 
@@ -20,8 +21,12 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 
 
 def report_user_errors() -> None:
-    """Install the hook that prints an error of the user's as one line; safe to call twice."""
+    """Install the hook that prints an error of the user's as one line; safe to call twice.
+
+    Also silences a warning of MONAI's that every start prints: an optional GPU codec for DICOM is not installed.
+    """
     sys.excepthook = _excepthook
+    warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
 
 
 def causes(error: BaseException) -> list[BaseException]:

@@ -6,6 +6,7 @@ from .phantom import find_phantom
 from .prepare import prepare_dataset
 from .prepared import PreparedDataset
 from .promise12 import find_promise12
+from .volume_folder import find_volumes
 
 __all__ = [
     "Case",
@@ -13,5 +14,6 @@ __all__ = [
     "PreparedDataset",
     "find_phantom",
     "find_promise12",
+    "find_volumes",
     "prepare_dataset",
 ]

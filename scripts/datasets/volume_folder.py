@@ -29,6 +29,8 @@ def find_volumes(dataset_dir: str | Path) -> list[dict[str, str]]:
     seen: dict[str, Path] = {}
     for path in paths:
         if seen.setdefault(path.stem, path) is not path:
-            raise ValueError(f"{path} and {seen[path.stem]} have the same name, so their masks would; rename one of them")
+            raise ValueError(
+                f"{path} and {seen[path.stem]} have the same name, so their masks would; rename one of them"
+            )
         read_header(path)
     return [{"image": str(path)} for path in paths]
