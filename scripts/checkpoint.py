@@ -33,9 +33,11 @@ class Stateful(Protocol):
 class RunCheckpoint:
     """Handler that keeps the last and the best state of a training.
 
-    After every epoch ``checkpoint_last.pt``, and after a validation that was the best so far also ``checkpoint_best.pt`` and
+    After every epoch ``checkpoint_last.pt``, and after a validation that was the best so far also
+    ``checkpoint_best.pt`` and
     ``model.pt``: the network alone, as a flat state dict. Every file is written beside its place, flushed to disk and
-    renamed. (MONAI's ``CheckpointSaver`` removes the old file first and writes in place.) A checkpoint holds the objects,
+    renamed. (MONAI's ``CheckpointSaver`` removes the old file first and writes in place.) A checkpoint holds the
+    objects,
     epoch and iteration, the best score, and the random states of Python, NumPy and torch; ``torch.load`` reads it with
     ``weights_only=True``.
 
@@ -67,9 +69,14 @@ class RunCheckpoint:
 
     def state(self, engine: Engine) -> dict[str, Any]:
         """Everything that a checkpoint holds."""
-        best = {} if self.evaluator is None else {
-            "score": float(self.evaluator.state.best_metric), "epoch": int(self.evaluator.state.best_metric_epoch)
-        }
+        best = (
+            {}
+            if self.evaluator is None
+            else {
+                "score": float(self.evaluator.state.best_metric),
+                "epoch": int(self.evaluator.state.best_metric_epoch),
+            }
+        )
         return {
             **{name: item.state_dict() for name, item in self.objects.items()},
             "progress": {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best},
@@ -128,8 +135,8 @@ def load_network(network: nn.Module, path: str | Path, device: torch.device | st
     wrong = sorted(set(own) ^ set(weights)) or sorted(k for k in own if own[k].shape != weights[k].shape)
     if wrong:
         raise ValueError(
-            f"{path} holds the weights of another network: {len(wrong)} keys do not fit, such as {', '.join(wrong[:3])}; "
-            "use the configuration and overrides of the training (its config.yaml)"
+            f"{path} holds the weights of another network: {len(wrong)} keys do not fit, "
+            f"such as {', '.join(wrong[:3])}; use the configuration and overrides of the training (its config.yaml)"
         )
     network.load_state_dict(weights)
     return network.to(device)
@@ -169,19 +176,25 @@ class NetworkLoader:
         trained_on = load(self.checkpoint).get("metadata", {}).get("split_sha256")
         if self.split_sha256 is not None and trained_on != self.split_sha256:
             raise ValueError(
-                f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score may have "
-                "been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
+                f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score "
+                "may have been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
             )
         load_network(self.network, self.checkpoint, self.device)
 
 
 def random_states() -> dict[str, Any]:
     """The states of all random generators, of tensors and plain values."""
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002  # the generator that MONAI uses
     version, words, gauss_next = random.getstate()
     states: dict[str, Any] = {
         "torch": torch.get_rng_state(),
-        "numpy": [str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(gauss)],
+        "numpy": [
+            str(name),
+            torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            int(position),
+            int(has_gauss),
+            float(gauss),
+        ],
         "python": [version, list(words), gauss_next],
     }
     if torch.cuda.is_available():
@@ -193,7 +206,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
     """Set all random generators to the states that ``random_states`` returned."""
     torch.set_rng_state(states["torch"].cpu())
     name, keys, position, has_gauss, gauss = states["numpy"]
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002
     version, words, gauss_next = states["python"]
     random.setstate((version, tuple(words), gauss_next))
     if "cuda" in states and torch.cuda.is_available():

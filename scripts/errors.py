@@ -1,7 +1,9 @@
 """What a person sees when a run stops: one line for an error of the user's, the whole traceback for one of ours.
 
-MONAI wraps an exception in a config component several times, so that the cause stands under pages of traceback. The hook
-here looks through the chain of causes. A ``ValueError`` or ``FileNotFoundError`` that this package raised on purpose (its
+MONAI wraps an exception in a config component several times, so that the cause stands under pages of traceback. The
+hook
+here looks through the chain of causes. A ``ValueError`` or ``FileNotFoundError`` that this package raised on purpose
+(its
 innermost frame is a ``raise`` statement below ``scripts/``) is a message to the user; so is a misspelt argument of a
 config component. Everything else keeps its traceback. ``ADFL_TRACEBACK=1`` shows every traceback.
 """
@@ -47,7 +49,9 @@ def user_message(error: BaseException) -> str | None:
             return " ".join(str(cause).split())
     cause = chain[-1]
     if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause) and cause is not error:
-        return f"the config sets an argument that its component does not have: {cause}; see the component's documentation"
+        return (
+            f"the config sets an argument that its component does not have: {cause}; see the component's documentation"
+        )
     return None
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
-from matplotlib.figure import Figure
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scripts.files import write_atomically
 
-# Okabe and Ito's colours, told apart by people with any form of colour vision; class 0 is left clear where it is background
+# Okabe and Ito's colours, told apart by people with any form of colour vision; class 0 is left clear where it is
+# background
 PALETTE = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"]
 
 
@@ -29,7 +30,9 @@ class Example:
     predictions: Sequence[NDArray[Any]]
 
 
-def draw_examples(examples: Sequence[Example], names: Sequence[str], num_classes: int, ignore_index: int | None = None) -> Figure:
+def draw_examples(
+    examples: Sequence[Example], names: Sequence[str], num_classes: int, ignore_index: int | None = None
+) -> Figure:
     """Draw a row an example: image, truth, each prediction, and the errors of the last prediction.
 
     Args:
@@ -52,7 +55,9 @@ def draw_examples(examples: Sequence[Example], names: Sequence[str], num_classes
         wrong = example.predictions[-1] != example.truth
         if ignore_index is not None:
             wrong &= example.truth != ignore_index
-        row[-1].imshow(np.ma.masked_where(~wrong, wrong), cmap=ListedColormap(["#FF2020"]), alpha=0.8, interpolation="nearest")
+        row[-1].imshow(
+            np.ma.masked_where(~wrong, wrong), cmap=ListedColormap(["#FF2020"]), alpha=0.8, interpolation="nearest"
+        )
     for axis, column in zip(axes[0], columns, strict=True):
         axis.set_title(column, fontsize=9)
     return figure
@@ -66,7 +71,9 @@ def _overlay(axis: Any, mask: NDArray[Any], num_classes: int) -> None:
 
 def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
     """Write a figure as PNG, whole or not at all, without the date and the software's name in it."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=dpi, format="png", metadata={"Software": None}))
+    write_atomically(
+        path, lambda temporary: figure.savefig(temporary, dpi=dpi, format="png", metadata={"Software": None})
+    )
 
 
 class OverlayFigure:

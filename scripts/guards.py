@@ -47,7 +47,8 @@ def executed_config() -> dict[str, Any]:
 def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     """Refuse a top-level key that nothing reads, which is what a misspelt override or part becomes.
 
-    A key is read when another entry refers to it (``@key``), when MONAI looks for it by name, or when it is an entry point.
+    A key is read when another entry refers to it (``@key``), when MONAI looks for it by name, or when it is an entry
+    point.
     Keys of ``train.yaml`` itself are known even where a part has left one of them without a reader.
 
     Args:

@@ -56,7 +56,8 @@ def mean_over(scores: Scores) -> Scores:
     """Mean over the first axis without the NaN entries; NaN where nothing is left."""
     kept = ~np.isnan(scores)
     total = np.where(kept, scores, 0.0).sum(0)
-    return np.divide(total, kept.sum(0), out=np.full(scores.shape[1:], np.nan), where=kept.sum(0) > 0)
+    means: Scores = np.divide(total, kept.sum(0), out=np.full(scores.shape[1:], np.nan), where=kept.sum(0) > 0)
+    return means
 
 
 def sum_by_case(counts: Counts, cases: NDArray[np.int64]) -> tuple[Counts, NDArray[np.int64]]:
@@ -67,11 +68,12 @@ def sum_by_case(counts: Counts, cases: NDArray[np.int64]) -> tuple[Counts, NDArr
     return total, names
 
 
-class OverlapScores(Metric):
-    """Ignite metric of an evaluator: Dice and IoU of every class, written to ``engine.state.metrics``.
+class OverlapScores(Metric):  # type: ignore[misc]  # ignite has no types
+    r"""Ignite metric of an evaluator: Dice and IoU of every class, written to ``engine.state.metrics``.
 
     For each class ``dice/<class>`` and ``iou/<class>`` (mean over cases of the 3-D score), ``dice_image/...`` and
-    ``iou_image/...`` (mean over images), ``dice_pooled/...`` and ``iou_pooled/...`` (one score of all pixels), and of each
+    ``iou_image/...`` (mean over images), ``dice_pooled/...`` and ``iou_pooled/...`` (one score of all pixels), and of
+    each
     the ``mean`` over the scored classes. The key metric takes the value of ``dice/mean``.
 
     The engine's decollated output holds "pred" and "label" (1, \\*S) class indices; its batch holds "case_index".
@@ -85,7 +87,9 @@ class OverlapScores(Metric):
         ValueError: after an epoch in which no scored class occurred, so that there is no score to report.
     """
 
-    def __init__(self, labels: Sequence[str], include_background: bool = False, ignore_index: int | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[str], include_background: bool = False, ignore_index: int | None = None
+    ) -> None:
         self.labels = tuple(labels)
         self.include_background = include_background
         self.ignore_index = ignore_index
@@ -93,18 +97,18 @@ class OverlapScores(Metric):
         self._engine: Engine | None = None
         super().__init__()
 
-    def attach(self, engine: Engine, name: str) -> None:  # type: ignore[override]
+    def attach(self, engine: Engine, name: str) -> None:
         """Attach to the evaluator; the key metric's name is ``name``."""
         self._engine = engine
         super().attach(engine, name)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write_all)
 
-    @reinit__is_reduced
+    @reinit__is_reduced  # type: ignore[untyped-decorator]
     def reset(self) -> None:
         """Forget every image."""
         self._buffer.reset()
 
-    @reinit__is_reduced
+    @reinit__is_reduced  # type: ignore[untyped-decorator]
     def update(self, output: Sequence[dict[str, Any]]) -> None:
         """Count one batch."""
         assert self._engine is not None

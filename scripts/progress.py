@@ -41,7 +41,11 @@ class TrainingProgress:
 
     def _say(self, evaluator: Engine, trainer: Engine) -> None:
         scores = evaluator.state.metrics
-        parts = [f"{n} Dice {scores[f'dice/{n}']:.3f} IoU {scores[f'iou/{n}']:.3f}" for n in self.labels if f"dice/{n}" in scores]
+        parts = [
+            f"{n} Dice {scores[f'dice/{n}']:.3f} IoU {scores[f'iou/{n}']:.3f}"
+            for n in self.labels
+            if f"dice/{n}" in scores
+        ]
         tqdm.write(f"epoch {trainer.state.epoch}: validation {', '.join(parts)}")
 
     def _close(self, _engine: Engine) -> None:

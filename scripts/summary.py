@@ -38,7 +38,7 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
         if best[f"dice/{label}"]
     ]
     print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {', '.join(scores)}")
-    print(f"Run folder: {_shown(run_dir)} (figures, metrics.jsonl, checkpoints); best weights also in {_shown(model_file)}")
+    print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints); best weights also in {_shown(model_file)}")
     print("Curves and pictures: make ui")
 
 

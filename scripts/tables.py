@@ -91,7 +91,11 @@ class ScoreTables:
     def _say(self, scores: dict[str, float], cases: int, images: int) -> None:
         logger.info("%s part: %d cases, %d images", self.part, cases, images)
         for label in [*self.metric.labels, "mean"]:
-            values = [scores[f"{measure}{level}/{label}"] for level in ("", "_image", "_pooled") for measure in ("dice", "iou")]
+            values = [
+                scores[f"{measure}{level}/{label}"]
+                for level in ("", "_image", "_pooled")
+                for measure in ("dice", "iou")
+            ]
             text = "per case Dice %.3f IoU %.3f; per image Dice %.3f IoU %.3f; all pixels Dice %.3f IoU %.3f"
             logger.info(f"  %-12s {text}", label, *values)
         logger.info("tables: %s", self.run_dir / "evaluation" / self.part)

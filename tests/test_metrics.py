@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,8 @@ from scripts.metrics import OverlapScores, dice_and_iou, mean_over, overlap_coun
 def test_counts_of_an_image_worked_by_hand() -> None:
     label = torch.tensor([[0, 0, 1], [1, 2, 2]])
     pred = torch.tensor([[0, 1, 1], [1, 2, 0]])
-    # class 0: hit (0,0); (1,2) is said to be 0 wrongly; (0,1) is missed. class 1: two hits, (0,1) wrongly. class 2: one hit, one missed
+    # class 0: hit (0,0); (1,2) is said to be 0 wrongly; (0,1) is missed. class 1: two hits, (0,1) wrongly. class 2:
+    # one hit, one missed
     assert overlap_counts(pred, label, 3, None).tolist() == [[1, 1, 1], [2, 1, 0], [1, 0, 1]]
 
 
@@ -66,7 +65,11 @@ def _evaluate(images: list[tuple[int, int, list[int], list[int]]], **options: ob
 
 
 def test_the_evaluator_reports_per_case_per_image_and_pooled() -> None:
-    images = [(0, 0, [1, 1, 0, 0], [1, 0, 0, 0]), (0, 1, [0, 0, 0, 0], [0, 0, 0, 0]), (4, 0, [1, 0, 0, 0], [1, 1, 1, 0])]
+    images = [
+        (0, 0, [1, 1, 0, 0], [1, 0, 0, 0]),
+        (0, 1, [0, 0, 0, 0], [0, 0, 0, 0]),
+        (4, 0, [1, 0, 0, 0], [1, 1, 1, 0]),
+    ]
     metrics = _evaluate(images).state.metrics
     # prostate: image 1 TP 1 FN 1 -> 2/3; image 2 has none; image 3 TP 1 FP 2 -> 2/4
     assert metrics["dice/prostate"] == pytest.approx((2 / 3 + 2 / 4) / 2)
@@ -99,10 +102,3 @@ def test_agrees_with_monai_where_monai_is_right() -> None:
     theirs = DiceMetric(include_background=True, reduction="none")(one_hot(pred, 3), one_hot(label, 3))
     ours = np.stack([dice_and_iou(overlap_counts(p, t, 3, None).numpy())[0] for p, t in zip(pred, label, strict=True)])
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)  # theirs is single precision
-
-
-def test_update_needs_no_more_than_batch_and_output() -> None:
-    metric = OverlapScores(["background", "prostate"])
-    metric._engine = SimpleNamespace(state=SimpleNamespace(batch=[{"case_index": 0, "slice": 0}]))  # type: ignore[assignment]
-    metric.update([{"pred": MetaTensor(torch.tensor([[1, 0]])), "label": MetaTensor(torch.tensor([[1, 0]]))}])
-    assert metric.compute() == 1.0

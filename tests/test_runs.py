@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from scripts.runs import find_run_dir, new_run_dir
+from scripts.runs import find_run_dir, new_run_dir, record_run
 
 
-def test_a_taken_name_gets_a_number_and_latest_follows(tmp_path: Path) -> None:
-    names = [new_run_dir(tmp_path / "runs", "adfl").name for _ in range(3)]
-    assert names == ["adfl", "adfl-2", "adfl-3"]
-    assert find_run_dir(tmp_path / "runs") == tmp_path / "runs" / "adfl-3"
+def test_a_taken_name_gets_a_number_and_latest_is_the_one_that_started_last(tmp_path: Path) -> None:
+    folders = [new_run_dir(tmp_path / "runs", "adfl") for _ in range(3)]
+    assert [folder.name for folder in folders] == ["adfl", "adfl-2", "adfl-3"]
+    dataset = SimpleNamespace(name="d", fingerprint="f", split_sha256="s", fold=0, split={})
+    for folder in (folders[2], folders[1]):
+        record_run(folder, dataset)  # type: ignore[arg-type]
+    assert find_run_dir(tmp_path / "runs") == tmp_path / "runs" / "adfl-2"
     assert find_run_dir(tmp_path / "runs", "adfl") == tmp_path / "runs" / "adfl"
 
 

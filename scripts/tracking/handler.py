@@ -24,8 +24,10 @@ class RunTracker:
     """Records a run in its journal and has it copied to MLflow.
 
     Metrics: ``train/loss`` and ``train/learning_rate`` by iteration; ``train/seconds_per_epoch``,
-    ``train/images_per_second`` and ``acw/w_<class>`` by epoch; every score of the evaluator as ``val/<score>`` and the best
-    ones as ``best/<score>``. Pictures that appear in the run's ``figures/`` become artefacts. Steps are iterations, so that all curves share one axis.
+    ``train/images_per_second`` and ``acw/w_<class>`` by epoch; every score of the evaluator as ``val/<score>`` and
+    the best
+    ones as ``best/<score>``. Pictures that appear in the run's ``figures/`` become artefacts. Steps are iterations,
+    so that all curves share one axis.
 
     Args:
         run_dir: folder of the run.
@@ -111,7 +113,9 @@ class RunTracker:
         self._uploader.wake()
 
     def _class_weights(self) -> dict[str, float]:
-        layers = [] if self.network is None else [m for m in self.network.modules() if isinstance(m, AdaptiveClassWeight)]
+        layers = (
+            [] if self.network is None else [m for m in self.network.modules() if isinstance(m, AdaptiveClassWeight)]
+        )
         if not layers:
             return {}
         return {f"acw/w_{n}": float(w) for n, w in zip(self.labels, layers[0].weight.detach().cpu(), strict=True)}
@@ -125,7 +129,9 @@ class RunTracker:
     def _validated(self, evaluator: Engine) -> None:
         assert self._trainer is not None
         scores = {name: value for name, value in evaluator.state.metrics.items() if isinstance(value, float)}
-        self.journal.log_metrics({f"val/{name}": value for name, value in scores.items()}, self._trainer.state.iteration)
+        self.journal.log_metrics(
+            {f"val/{name}": value for name, value in scores.items()}, self._trainer.state.iteration
+        )
         if evaluator.state.best_metric_epoch == self._trainer.state.epoch:
             best = {f"best/{name}": value for name, value in scores.items()}
             self.journal.log_metrics({**best, "best/epoch": self._trainer.state.epoch}, self._trainer.state.iteration)

@@ -1,6 +1,7 @@
 """MLflow's copy of a run's journal.
 
-MONAI's ``MLFlowHandler`` writes from the training loop, joins any unfinished run of the experiment and drops points when
+MONAI's ``MLFlowHandler`` writes from the training loop, joins any unfinished run of the experiment and drops points
+when
 the server is away. Here the journal is written first, and this module brings it over: each run creates its own MLflow
 run, known by a tag made before the run exists, and every point carries the time of its record, so that MLflow's own
 unique key (run, name, step, time, value) makes bringing a point over twice the same as once.
@@ -31,7 +32,8 @@ class MlflowMirror:
 
     Args:
         run_dir: folder of the run; ``tracking.json`` in it remembers what MLflow has.
-        description: for a new run its ``tracking_uri``, ``experiment_name``, ``run_name``, ``params`` and ``tags``; None
+        description: for a new run its ``tracking_uri``, ``experiment_name``, ``run_name``, ``params`` and ``tags``;
+            None
             goes on with what ``tracking.json`` says.
         tracking_uri: another address for a run that is known already.
     """
@@ -42,8 +44,15 @@ class MlflowMirror:
         self.run_dir = Path(run_dir)
         self._path = self.run_dir / STATE_NAME
         if description is not None and not self._path.is_file():
-            self.state = {**description, "uid": uuid.uuid4().hex, "run_id": None, "offset": 0, "status": None, "told": None}
-            self._save()
+            state = {
+                **description,
+                "uid": uuid.uuid4().hex,
+                "run_id": None,
+                "offset": 0,
+                "status": None,
+                "told": None,
+            }
+            write_text(self._path, json.dumps(state, indent=1))
         self.state: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
         self.tracking_uri = tracking_uri or self.state["tracking_uri"]
         self._client: Any = None
@@ -53,7 +62,7 @@ class MlflowMirror:
         """Whether MLflow lacks something that the journal has."""
         journal = self.run_dir / JOURNAL_NAME
         size = journal.stat().st_size if journal.is_file() else 0
-        return self.state["offset"] < size or self.state["status"] != self.state["told"]
+        return bool(self.state["offset"] < size or self.state["status"] != self.state["told"])
 
     def finish(self, status: str) -> None:
         """Remember how the run ended ("FINISHED", "FAILED", "KILLED"); MLflow is told by the next ``push``."""
@@ -89,8 +98,12 @@ class MlflowMirror:
             experiment_id = self._experiment(client)
         if self.state["run_id"] is None:
             found = client.search_runs([experiment_id], f"tags.`{UID_TAG}` = '{self.state['uid']}'")
-            run = found[0] if found else client.create_run(
-                experiment_id, tags={UID_TAG: self.state["uid"]}, run_name=self.state["run_name"]
+            run = (
+                found[0]
+                if found
+                else client.create_run(
+                    experiment_id, tags={UID_TAG: self.state["uid"]}, run_name=self.state["run_name"]
+                )
             )
             params = [Param(name, str(value)[:6000]) for name, value in self.state["params"].items()]
             tags = [RunTag(name, str(value)) for name, value in self.state["tags"].items()]
@@ -139,7 +152,9 @@ def _sqlite_file(tracking_uri: str) -> Path | None:
     """The database file of an SQLite address, None for a server."""
     if not tracking_uri.startswith("sqlite:///"):
         return None
-    return Path(urlsplit(tracking_uri).path.removeprefix("/") if os.name == "nt" else tracking_uri[len("sqlite:///") :]).resolve()
+    return Path(
+        urlsplit(tracking_uri).path.removeprefix("/") if os.name == "nt" else tracking_uri[len("sqlite:///") :]
+    ).resolve()
 
 
 @contextlib.contextmanager

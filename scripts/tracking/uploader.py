@@ -10,7 +10,8 @@ from scripts.tracking.mirror import MlflowMirror
 
 logger = logging.getLogger(__name__)
 
-# MLflow's own patience (7 retries of 120 s) would hold a call for minutes; here a failed call is simply made again later.
+# MLflow's own patience (7 retries of 120 s) would hold a call for minutes; here a failed call is simply made again
+# later.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
@@ -66,7 +67,9 @@ class Uploader(threading.Thread):
             self.mirror.push()
         except Exception as error:
             if not self._told:
-                logger.warning("MLflow can't be reached (%s); the run goes on, its metrics wait on disk", _first_line(error))
+                logger.warning(
+                    "MLflow can't be reached (%s); the run goes on, its metrics wait on disk", _first_line(error)
+                )
             self._told = True
         else:
             if self._told:
