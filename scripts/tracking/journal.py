@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 JOURNAL_NAME = "metrics.jsonl"
 
@@ -21,13 +21,12 @@ class Journal:
     """Append-only record of a run.
 
     Args:
-        run_dir: folder of the run; the journal is ``metrics.jsonl`` in it.
+        run_dir: folder of the run; the journal is ``metrics.jsonl`` in it, opened by the first record.
     """
 
     def __init__(self, run_dir: str | Path) -> None:
         self.path = Path(run_dir) / JOURNAL_NAME
-        self._file = self.path.open("ab")
-        self._end_broken_line()
+        self._file: BinaryIO | None = None
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Record values of one step; a value that is not finite is recorded as it is."""
@@ -39,24 +38,24 @@ class Journal:
 
     def flush(self) -> None:
         """Force what was recorded to the disk."""
-        os.fsync(self._file.fileno())
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flush and close; more records are an error."""
-        if not self._file.closed:
+        """Flush and close; a further record opens it again."""
+        if self._file is not None:
             self.flush()
             self._file.close()
+            self._file = None
 
     def _append(self, record: dict[str, Any]) -> None:
         line = json.dumps({**record, "time": time.time_ns() // 1_000_000}, separators=(",", ":"))
+        if self._file is None:
+            self._file = self.path.open("ab")
+            if self._file.tell() and not self.path.read_bytes().endswith(b"\n"):
+                self._file.write(b"\n")  # a killed process left an incomplete line
         self._file.write(line.encode() + b"\n")
         self._file.flush()
-
-    def _end_broken_line(self) -> None:
-        size = self.path.stat().st_size
-        if size and self.path.read_bytes()[-1:] != b"\n":
-            self._file.write(b"\n")
-            self._file.flush()
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
