@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
+from scripts.losses.dual_focal_chunk import Terms
 from scripts.losses.dual_focal_formula import dual_focal_voxels
-from scripts.losses.voxelwise import VoxelwiseLoss
+from scripts.losses.dual_focal_function import HardDualFocal
+from scripts.losses.targets import check_shapes, holds_indices, plain_tensor, read_indices
+from scripts.losses.voxelwise import VoxelwiseLoss, term_factors
 
 
 class DualFocalLoss(VoxelwiseLoss):
@@ -67,8 +71,30 @@ class DualFocalLoss(VoxelwiseLoss):
         for name, value, least in (("alpha", alpha, 0), ("beta", beta, 0), ("gamma", gamma, 0), ("rho", rho, 1)):
             if not least <= value < float("inf"):
                 raise ValueError(f"{name} must be finite and >= {least}, got {value}")
-        self.parameters_of_formula = (float(alpha), float(beta), float(gamma), float(rho))
+        self.formula = (float(alpha), float(beta), float(gamma), float(rho))
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss of logits (B, C, *S) for class indices (B, 1, *S) or label maps (B, C, *S)."""
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return self.reduced_loss(input, target)
+        closed_form = holds_indices(input, target) and not self.sigmoid and self.formula[3] == 1.0
+        if closed_form and not torch.compiler.is_compiling():
+            return self._closed_form(input, target)
+        return self.reduced_loss(input, target)
+
+    @torch.jit.unused
+    def _closed_form(self, input: Tensor, target: Tensor) -> Tensor:
+        input, target = plain_tensor(input), plain_tensor(target)
+        check_shapes(input, target, self.sigmoid)
+        index, valid = read_indices(target, input.size(1), self.ignore_index)
+        factors = term_factors(self.weight, input.size(1), self.include_background)
+        if factors is not None:
+            factors = factors.to(input.device, torch.promote_types(input.dtype, torch.float32))
+        alpha, beta, gamma, _ = self.formula
+        terms = Terms(alpha, beta, gamma, factors)
+        value: Tensor = HardDualFocal.apply(input, index, valid, terms, self.reduction)  # type: ignore[no-untyped-call]
+        return value
 
     def voxel_losses(self, logits: Tensor, labels: Tensor, factors: Tensor | None) -> Tensor:
         """Dual focal loss of each voxel, (B, 1, *S)."""
-        return dual_focal_voxels(logits, labels, factors, self.parameters_of_formula, self.sigmoid)
+        return dual_focal_voxels(logits, labels, factors, self.formula, self.sigmoid)

@@ -63,7 +63,7 @@ def dual_focal_voxels(
 
 
 def power(base: Tensor, exponent: float) -> Tensor:
-    """``base ** exponent`` of a base >= 0 with a finite derivative."""
+    """``base ** exponent`` of a base >= 0, finite for exponents from -1 on, and so is its derivative."""
     if exponent == 1.0:
         return base
     if exponent == 0.0:

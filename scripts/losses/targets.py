@@ -52,7 +52,7 @@ def check_shapes(input: Tensor, target: Tensor, sigmoid: bool) -> None:
 
 def holds_indices(input: Tensor, target: Tensor) -> bool:
     """Whether the target holds class indices (B, 1, *S). Beside one channel it is that channel's label map."""
-    return target.size(1) == 1 and input.size(1) > 1
+    return target.dim() > 1 and target.size(1) == 1 and input.dim() > 1 and input.size(1) > 1
 
 
 def read_indices(target: Tensor, num_classes: int, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:

@@ -40,6 +40,10 @@ class VoxelwiseLoss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of logits (B, C, *S) for class indices (B, 1, *S) or label maps (B, C, *S)."""
+        return self.reduced_loss(input, target)
+
+    def reduced_loss(self, input: Tensor, target: Tensor) -> Tensor:
+        """Check, mask, compute voxel by voxel, reduce."""
         logits, labels, valid = read_voxels(input, target, self.sigmoid, self.ignore_index)
         factors = term_factors(self.weight, logits.size(1), self.include_background)
         if factors is not None:

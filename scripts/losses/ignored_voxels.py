@@ -1,0 +1,47 @@
+"""Any loss of MONAI's without the voxels of an ignored label."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scripts.losses.targets import plain_tensor
+
+
+class WithoutIgnoredVoxels(nn.Module):
+    r"""Gives a loss only the voxels that count; MONAI's Dice losses know no ignored label.
+
+    Each image is reduced to its counted voxels, (1, C, N), and the mean over the images is returned: without ignored
+    voxels this is the loss itself, for every loss that is a mean over images or over voxels. An image that holds nothing
+    else than ignored voxels adds 0 and is left out of the mean.
+
+    Args:
+        loss: takes logits (B, C, *S) and class indices (B, 1, *S) in any number of spatial dimensions; returns a mean.
+        ignore_index: label whose voxels are left out; None keeps every voxel.
+
+    Shape:
+        input: logits (B, C, *S). target: class indices (B, 1, *S). output: ().
+
+    >>> from monai.losses import DiceCELoss
+    >>> loss = WithoutIgnoredVoxels(DiceCELoss(to_onehot_y=True, softmax=True), ignore_index=255)
+    >>> loss(torch.zeros(1, 2, 4, 4), torch.full((1, 1, 4, 4), 255.0))
+    tensor(0.)
+    """
+
+    def __init__(self, loss: nn.Module, ignore_index: int | None = None) -> None:
+        super().__init__()
+        self.loss = loss
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss of logits (B, C, *S) for class indices (B, 1, *S)."""
+        input, target = plain_tensor(input), plain_tensor(target)
+        if self.ignore_index is None:
+            whole: Tensor = self.loss(input, target)
+            return whole
+        values = []
+        for logits, labels in zip(input, target, strict=True):
+            valid = labels[0] != self.ignore_index
+            if bool(valid.any()):  # (C, *S) -> (1, C, N)
+                values.append(self.loss(logits[:, valid][None], labels[:, valid][None]))
+        return torch.stack(values).mean() if values else input.sum() * 0.0
