@@ -1,11 +1,11 @@
 """From raw files to a prepared data set: adapters, preparing, reading."""
 
+from .adapters.phantom import find_phantom
+from .adapters.promise12 import find_promise12
 from .cases import Case
-from .metaimage import MetaImageReader
-from .phantom import find_phantom
+from .formats.metaimage import MetaImageReader
 from .prepare import prepare_dataset
 from .prepared import PreparedDataset
-from .promise12 import find_promise12
 from .volume_folder import find_volumes
 
 __all__ = [

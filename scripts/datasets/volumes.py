@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cases import Case
-from .metaimage import MetaImageReader
-from .metaimage_header import read_header
+from .formats.metaimage import MetaImageReader
+from .formats.metaimage_header import read_header
 
 # What headers of different tools may differ by in honest rounding.
 _SPACING_TOLERANCE = 1e-3  # of the spacing

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from monai.transforms import LoadImaged
 
-from scripts.datasets.metaimage import MetaImageReader, check_metaimage
+from scripts.datasets.formats.metaimage import MetaImageReader, check_metaimage
 from tests.synthetic import ELEMENT_TYPES, random_volume, write_mhd
 
 

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .atomic import holds_anything, make_folder
-from .cases import Case
+from ..atomic import holds_anything, make_folder
+from ..cases import Case
+from ..threads import run_in_threads
 from .phantom_anatomy import FIELD_OF_VIEW, draw_volume
 from .promise12 import find_promise12
-from .threads import run_in_threads
 
 _VERSION = 1  # of the drawing; raised whenever the same seed gives other voxels
 _SETTINGS = "phantom.json"

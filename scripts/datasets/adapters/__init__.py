@@ -1,0 +1,1 @@
+"""One data set a module, one function: looks at a folder and returns its cases."""

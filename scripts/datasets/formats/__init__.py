@@ -1,0 +1,1 @@
+"""One file format a module, read strictly: what is wrong is refused in one line."""
