@@ -11,9 +11,9 @@ from scripts.losses.targets import plain_tensor
 class WithoutIgnoredVoxels(nn.Module):
     r"""Gives a loss only the voxels that count; MONAI's Dice losses know no ignored label.
 
-    Each image is reduced to its counted voxels, (1, C, N), and the mean over the images is returned: without ignored
-    voxels this is the loss itself, for every loss that is a mean over images or over voxels. An image that holds nothing
-    else than ignored voxels adds 0 and is left out of the mean.
+    Each image is reduced to its counted voxels, (1, C, N), and the mean over the images is returned: where nothing is
+    ignored, the loss itself, if it is a mean over images or voxels. An image of ignored voxels alone is left out of the
+    mean; a batch of such images gives 0.
 
     Args:
         loss: takes logits (B, C, *S) and class indices (B, 1, *S) in any number of spatial dimensions; returns a mean.

@@ -1,0 +1,82 @@
+"""Whether the parts of a condition go together, found out before anything is trained or written."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.utils import ensure_tuple_rep
+from torch import nn
+
+
+def check_network_fits(
+    network: nn.Module, in_channels: int, labels: Sequence[str], image_size: int | Sequence[int]
+) -> None:
+    """Refuse a network that can't segment the images into the classes, by letting it segment one black image.
+
+    The network is left as it was: a copy without gradient, in evaluation mode, sees the image.
+
+    Args:
+        network: gives logits (B, C, H, W) of images (B, in_channels, H, W).
+        in_channels: channels of the images.
+        labels: class names, C of them.
+        image_size: of the images, one number or two.
+
+    Raises:
+        ValueError: the network fails, or its logits have other classes or another size.
+    """
+    size = ensure_tuple_rep(image_size, 2)
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    name = type(network).__name__
+    try:
+        with torch.no_grad():
+            logits = copy.deepcopy(network).eval()(torch.zeros(1, in_channels, *size, device=device))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"network_def ({name}) can't take images of {in_channels} channel(s) and {size[0]} x {size[1]} pixels: "
+            f"{reason}; give it in_channels: '@in_channels', or another image_size"
+        ) from error
+    expected = (1, len(labels), *size)
+    if tuple(logits.shape) != expected:
+        raise ValueError(
+            f"network_def ({name}) gives scores {list(logits.shape)} of one image where {list(expected)} are needed: "
+            f"{len(labels)} labels at {size[0]} x {size[1]} pixels; give it num_classes: $len(@labels)"
+        )
+
+
+def check_options(
+    loss_name: str,
+    class_weight: nn.Module | None,
+    num_classes: int,
+    acw_options: dict[str, Any],
+    accumulation_steps: int,
+) -> None:
+    """Refuse options that would have no effect or make no sense.
+
+    Args:
+        loss_name: as in the configuration.
+        class_weight: the ACW layer, None without it.
+        num_classes: number of labels.
+        acw_options: ``acw_learning_rate_factor``, ``acw_normalization`` and ``acw_positive``.
+        accumulation_steps: batches a step.
+
+    Raises:
+        ValueError: names the key to change.
+    """
+    if class_weight is None:
+        defaults = {"acw_learning_rate_factor": 1, "acw_normalization": "sum", "acw_positive": False}
+        for key, value in acw_options.items():
+            if value != defaults[key]:
+                raise ValueError(
+                    f"{key} is {value}, but loss {loss_name} trains without adaptive class weights; "
+                    f"leave --{key} away or choose a loss with them (loss_adfl.yaml, loss_acw_ce.yaml)"
+                )
+    elif class_weight.num_classes != num_classes:
+        raise ValueError(f"class_weight has {class_weight.num_classes} classes, but there are {num_classes} labels")
+    if acw_options["acw_learning_rate_factor"] < 0:
+        raise ValueError(f"acw_learning_rate_factor must be >= 0, got {acw_options['acw_learning_rate_factor']}")
+    if not isinstance(accumulation_steps, int) or accumulation_steps < 1:
+        raise ValueError(f"accumulation_steps must be a whole number >= 1, got {accumulation_steps}")
