@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -55,15 +56,16 @@ class HardDualFocal(torch.autograd.Function):
 
 def _value_and_gradient(
     logits: Tensor, index: Tensor, valid: Tensor | None, terms: Terms, reduction: str, wants_gradient: bool
-) -> tuple[Tensor, Tensor | None, float | Tensor]:
+) -> tuple[Tensor, Tensor | None, float]:
     """Reduced value, gradient, and the factor that the gradient still lacks.
 
     The gradient of half-precision logits is kept before it is divided by the number of voxels, which would round it
     to zero; the scale that mixed precision puts on the loss comes first.
     """
     batch, classes = logits.shape[:2]
-    x, y = logits.detach().reshape(batch, classes, -1), index.reshape(batch, 1, -1)
-    kept = None if valid is None else valid.reshape(batch, 1, -1)
+    size = math.prod(logits.shape[2:])
+    x, y = logits.detach().reshape(batch, classes, size), index.reshape(batch, 1, size)
+    kept = None if valid is None else valid.reshape(batch, 1, size)
     count = y.numel() if kept is None else int(kept.sum())
     divisor = max(count, 1) if reduction == "mean" else 1
     early = logits.dtype in (torch.float32, torch.float64)
@@ -72,7 +74,7 @@ def _value_and_gradient(
     total = torch.zeros((), dtype=torch.float64, device=x.device)
     step = max(CHUNK // classes, 1)
     for b in range(batch):
-        for start in range(0, x.shape[2], step):
+        for start in range(0, size, step):
             part = slice(start, start + step)
             value, derivative = _chunk(x[b, :, part], y[b, :, part], terms)
             if kept is not None:

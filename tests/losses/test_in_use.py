@@ -1,0 +1,127 @@
+"""What users put around a loss: scripting, compiling, pickling, wrappers, many processes."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import monai.losses
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+import scripts
+from scripts.losses import CrossEntropyLoss, DiceDualFocalLoss, DualFocalLoss, FocalLoss
+from tests.losses.cases import one_hot, random_case, soft_labels, value_and_gradient
+
+ROOT = Path(scripts.__file__).parents[1]
+LOSSES = [
+    DualFocalLoss(),
+    DualFocalLoss(weight=[0.5, 1.0, 2.0], ignore_index=1),
+    DualFocalLoss(include_background=False, gamma=2.0, rho=1.5),
+    DualFocalLoss(sigmoid=True),
+    CrossEntropyLoss(weight=[0.5, 1.0, 2.0]),
+    FocalLoss(ignore_index=1),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_scripting_keeps_value_and_gradient(loss):
+    scripted = torch.jit.script(loss)
+    logits, target = random_case(3)
+    for labels in (target, soft_labels(3)):
+        torch.testing.assert_close(
+            value_and_gradient(scripted, logits, labels), value_and_gradient(loss, logits, labels)
+        )
+    with pytest.raises(torch.jit.Error, match="class indices from 0 to 2"):
+        scripted(logits, target + 5)
+
+
+@pytest.mark.parametrize(
+    "loss", [DualFocalLoss(), DualFocalLoss(weight=[0.5, 1.0, 2.0], ignore_index=1, gamma=2.0)], ids=["plain", "all"]
+)
+def test_compiling_breaks_no_graph(loss):
+    compiled = torch.compile(loss, fullgraph=True)
+    logits, target = random_case(3, dtype=torch.float32)
+    torch.testing.assert_close(value_and_gradient(compiled, logits, target), value_and_gradient(loss, logits, target))
+
+
+def test_a_compiled_model_with_the_loss_inside_breaks_no_graph():
+    network, loss = torch.nn.Conv2d(1, 2, 3), DualFocalLoss()
+
+    def step(image, target):
+        return loss(network(image), target)
+
+    image, target = torch.randn(2, 1, 8, 8), torch.randint(2, (2, 1, 6, 6))
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(image, target), step(image, target))
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, DiceDualFocalLoss(weight=[0.5, 1.0, 2.0])], ids=repr)
+def test_pickle_and_copy_keep_the_loss(loss):
+    logits, target = random_case(3)
+    for twin in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
+        torch.testing.assert_close(twin(logits, target), loss(logits, target))
+
+
+def test_deep_supervision_adds_the_levels():
+    levels = [random_case(3, (8, 8), dtype=torch.float32)[0], random_case(3, (4, 4), dtype=torch.float32, seed=5)[0]]
+    target = random_case(3, (8, 8))[1].float()
+    value = monai.losses.DeepSupervisionLoss(DualFocalLoss())(levels, target)
+    coarse = torch.nn.functional.interpolate(target, (4, 4), mode="nearest-exact")
+    loss = DualFocalLoss()
+    torch.testing.assert_close(value, loss(levels[0], target) + 0.5 * loss(levels[1], coarse))
+
+
+def test_masked_loss_multiplies_logits_and_target():
+    logits, target = random_case(3, (4, 4))
+    mask = (torch.rand(2, 1, 4, 4) > 0.5).double()
+    masked = monai.losses.MaskedLoss(DualFocalLoss)
+    for labels in (target, one_hot(target, 3)):
+        expected = DualFocalLoss()(logits * mask, labels * mask)
+        torch.testing.assert_close(masked(logits, labels, mask), expected)
+
+
+def train_in_two_processes(rank, rendezvous):
+    torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
+    torch.manual_seed(0)
+    network = torch.nn.parallel.DistributedDataParallel(torch.nn.Conv2d(1, 3, 1))
+    image, target = torch.randn(2, 1, 4, 4), torch.randint(3, (2, 1, 4, 4))
+    DualFocalLoss()(network(image[rank : rank + 1]), target[rank : rank + 1]).backward()
+    single = torch.nn.Conv2d(1, 3, 1)
+    single.load_state_dict(network.module.state_dict())
+    DualFocalLoss()(single(image), target).backward()
+    torch.testing.assert_close(network.module.weight.grad, single.weight.grad)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_train_as_one(tmp_path):
+    torch.multiprocessing.spawn(train_in_two_processes, args=(f"file://{tmp_path}/rendezvous",), nprocs=2)
+
+
+@pytest.mark.parametrize("target", ["DualFocalLoss", "monai.losses.DualFocalLoss", "scripts.losses.DualFocalLoss"])
+def test_a_config_finds_the_loss_under_each_of_its_names(target):
+    parser = ConfigParser({"loss": {"_target_": target, "gamma": 2.0}})
+    loss = parser.get_parsed_content("loss")
+    assert type(loss) is DualFocalLoss
+    assert loss.formula == (1.0, 1.0, 2.0, 1.0)
+    assert type(pickle.loads(pickle.dumps(loss))) is DualFocalLoss
+
+
+def test_monai_holds_the_classes_themselves_and_keeps_its_own():
+    assert monai.losses.DualFocalLoss is DualFocalLoss
+    assert monai.losses.DiceDualFocalLoss is DiceDualFocalLoss
+    assert monai.losses.FocalLoss is not FocalLoss
+
+
+def test_another_process_elsewhere_resolves_and_unpickles(tmp_path):
+    code = (
+        "import pickle, sys; loss = pickle.load(open(sys.argv[1], 'rb')); assert loss.weight.tolist() == [1.0, 2.0]\n"
+        "from monai.bundle import ConfigParser\n"
+        "for name in ('scripts.losses.DualFocalLoss', 'DualFocalLoss'):\n"
+        "    assert type(ConfigParser({'a': {'_target_': name}}).get_parsed_content('a')) is type(loss)\n"
+    )
+    path = tmp_path / "loss.pkl"
+    path.write_bytes(pickle.dumps(monai.losses.DualFocalLoss(weight=[1.0, 2.0])))
+    subprocess.run([sys.executable, "-c", code, path], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
