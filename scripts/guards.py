@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
 BASE_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "train.yaml"
 ENTRY_POINTS = {"imports", "training", "check", "describe"}
+PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 
 
 def running_workflow() -> ConfigWorkflow | None:
@@ -59,7 +60,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     """
     workflow = running_workflow()
     config = executed_config() if config is None else config
-    read = set(ENTRY_POINTS) | _monai_keys()
+    read = ENTRY_POINTS | PART_NAMES | _monai_keys()
     if workflow is not None:
         read |= {workflow.init_id, workflow.run_id, workflow.final_id}
     if "train" in config:
