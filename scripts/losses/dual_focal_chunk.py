@@ -75,7 +75,9 @@ def many_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor
     z = x - x.amax(dim=0, keepdim=True)
     z_y = z.gather(0, y)
     e_y = z_y.exp()
-    e = z.exp_().scatter_(0, y, 0.0)  # from here on the sums are over the false classes
+    true = torch.empty_like(z)
+    torch.eq(y.to(z.dtype), torch.arange(len(z), device=z.device, dtype=z.dtype).view(-1, 1), out=true)
+    e = z.exp_().addcmul_(true, e_y, value=-1.0)  # 0 at the true class: from here on the sums are over the false ones
     r = e.frac()  # all classes but the largest, ...
     largest = e - r  # ... which is 1 here
     ties = largest.sum(dim=0, keepdim=True)
@@ -86,29 +88,39 @@ def many_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor
     margin.div_(total)  # 1 at the true class
     p = e.div_(total)
     p_y, q_y = e_y / total, (1.0 - e_y).add_(o).div_(total)
-    cross_entropy = total.log_().sub_(z_y)
-    value, derivative = _assemble(p, r, largest, margin, (p_y, q_y, cross_entropy, o.reciprocal()), y, terms)
+    value, derivative = _assemble(p, r, largest, margin, true, (p_y, q_y, z_y, total, o.reciprocal()), y, terms)
     return value, derivative, o
 
 
 def _assemble(
-    p: Tensor, r: Tensor, largest: Tensor, margin: Tensor, row: tuple[Tensor, ...], y: Tensor, terms: Terms
+    p: Tensor,
+    r: Tensor,
+    largest: Tensor,
+    margin: Tensor,
+    true: Tensor,
+    row: tuple[Tensor, ...],
+    y: Tensor,
+    terms: Terms,
 ) -> tuple[Tensor, Tensor]:
-    """Values and derivatives from p, r, 1 at the largest class, and 1 - p: (C, n), each 0, 0, 0 and 1 at y."""
+    """Values and derivatives from (C, n): p, r, 1 at the largest class and 1 - p, which are 0, 0, 0 and 1 at y."""
     alpha, beta, gamma, factors = terms
-    p_y, q_y, cross_entropy, inverse_o = row
+    p_y, q_y, z_y, total, inverse_o = row
     w_y: Tensor | float = 1.0
-    powers = p if gamma == 1.0 else power(p, gamma).scatter_(0, y, 0.0)
+    powers = p if gamma == 1.0 else power(p, gamma) * (1.0 - true)
     if factors is None:
-        log_margins = margin.prod(dim=0, keepdim=True).log_()  # one logarithm a voxel
+        margins = margin.prod(dim=0, keepdim=True)
+        if beta == 1.0:  # one logarithm a voxel
+            logarithms = total.div_(margins).log_().sub_(z_y)
+        else:
+            logarithms = total.log_().sub_(z_y).sub_(margins.log_(), alpha=beta)
     else:
         w, w_y = factors.view(-1, 1), factors[y]
-        log_margins = margin.log_().mul_(w).sum(dim=0, keepdim=True)
+        logarithms = total.log_().sub_(z_y).mul_(w_y).sub_(margin.log_().mul_(w).sum(dim=0, keepdim=True), alpha=beta)
         r, largest, powers = r.mul_(w), largest.mul_(w), powers * w
     r_sum, largest_sum = r.sum(dim=0, keepdim=True), largest.sum(dim=0, keepdim=True)
     power_sum = powers.sum(dim=0, keepdim=True)
     focal = alpha * (power_sum + w_y * power(q_y, gamma))
-    value = focal + w_y * cross_entropy - beta * log_margins
+    value = focal + logarithms
 
     at_y = -w_y * q_y - p_y * (gamma * focal + beta * (r_sum + largest_sum * inverse_o))
     mean_slope = alpha * gamma * (power_sum - w_y * power(q_y, gamma - 1.0) * p_y)
@@ -119,4 +131,4 @@ def _assemble(
     if factors is not None:
         derivative.add_(beta * w)
     derivative.mul_(p).add_(powers, alpha=alpha * gamma)
-    return value, derivative.scatter_(0, y, at_y)
+    return value, derivative.addcmul_(true, at_y)
