@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ def check_network_fits(
 ) -> None:
     """Refuse a network that can't segment the images into the classes, by letting it segment one black image.
 
-    The network is left as it was: a copy without gradient, in evaluation mode, sees the image.
+    It does so in evaluation mode and without gradient, which leaves it as it was.
 
     Args:
         network: gives logits (B, C, H, W) of images (B, in_channels, H, W).
@@ -29,16 +28,18 @@ def check_network_fits(
     """
     size = ensure_tuple_rep(image_size, 2)
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    name = type(network).__name__
+    name, was_training = type(network).__name__, network.training
     try:
         with torch.no_grad():
-            logits = copy.deepcopy(network).eval()(torch.zeros(1, in_channels, *size, device=device))
+            logits = network.eval()(torch.zeros(1, in_channels, *size, device=device))
     except Exception as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise ValueError(
             f"network_def ({name}) can't take images of {in_channels} channel(s) and {size[0]} x {size[1]} pixels: "
             f"{reason}; give it in_channels: '@in_channels', or another image_size"
         ) from error
+    finally:
+        network.train(was_training)
     expected = (1, len(labels), *size)
     if tuple(logits.shape) != expected:
         raise ValueError(
