@@ -26,8 +26,8 @@ evaluate: $(STAMP)  ## score the newest run's best checkpoint on the test part
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db --port $(PORT)
 
-test: $(DEV_STAMP)  ## run the tests
-	@$(BIN)/python -m pytest
+test: $(DEV_STAMP)  ## run the tests, two at a time
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(DEV_STAMP)  ## check style
 	@$(BIN)/ruff check .
