@@ -139,7 +139,8 @@ def choose_items(items: Sequence[dict[str, Any]], max_cases: int, ignore_index: 
     for item in items:
         if item["case"] not in chosen and len(chosen) == max_cases:
             continue
-        label = np.asarray(Image.open(item["label"]))
+        with Image.open(item["label"]) as picture:
+            label = np.asarray(picture)
         foreground = int(((label != 0) & (label != (-1 if ignore_index is None else ignore_index))).sum())
         if item["case"] not in chosen or foreground > chosen[item["case"]][0]:
             chosen[item["case"]] = (foreground, item)
