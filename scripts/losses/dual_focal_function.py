@@ -72,7 +72,7 @@ def _value_and_gradient(
     gradient = torch.empty_like(x) if wants_gradient else None
     values = torch.empty_like(y, dtype=_working_type(x)) if reduction == "none" else None
     total = torch.zeros((), dtype=torch.float64, device=x.device)
-    step = max(CHUNK // classes, 1)
+    step = max(CHUNK // max(classes, 4), 1)  # two classes have as many temporaries as four
     for b in range(batch):
         for start in range(0, size, step):
             part = slice(start, start + step)
