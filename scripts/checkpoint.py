@@ -1,101 +1,22 @@
-"""Checkpoints of a training: always one that loads, whatever stops the process."""
+"""Files of weights and training states: whole or not there, and read without executing anything."""
 
 from __future__ import annotations
 
-import logging
-import random
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
 from scripts.files import write_atomically
 
-logger = logging.getLogger(__name__)
-
 LAST, BEST, MODEL = "checkpoint_last.pt", "checkpoint_best.pt", "model.pt"
 
 
-class Stateful(Protocol):
-    """Whatever has a state to keep: a network, an optimiser, a scheduler."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state, of tensors and plain Python values."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
-        """Take a state over."""
-
-
-class RunCheckpoint:
-    """Handler that keeps the last and the best state of a training.
-
-    After every epoch ``checkpoint_last.pt``, and after a validation that was the best so far also
-    ``checkpoint_best.pt`` and
-    ``model.pt``: the network alone, as a flat state dict. Every file is written beside its place, flushed to disk and
-    renamed. (MONAI's ``CheckpointSaver`` removes the old file first and writes in place.) A checkpoint holds the
-    objects,
-    epoch and iteration, the best score, and the random states of Python, NumPy and torch; ``torch.load`` reads it with
-    ``weights_only=True``.
-
-    Args:
-        run_dir: folder of the run.
-        objects: what to keep by name: ``network``, ``optimizer``, ``lr_scheduler``, ...
-        evaluator: the validation engine, whose best score decides.
-        export: makes the network that ``model.pt`` holds (class weights folded in); the network itself by default.
-        metadata: plain values kept along, such as the hash of the split.
-    """
-
-    def __init__(
-        self,
-        run_dir: str | Path,
-        objects: dict[str, Stateful],
-        evaluator: Engine | None = None,
-        export: Callable[[], nn.Module] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self.run_dir = Path(run_dir)
-        self.objects = objects
-        self.evaluator = evaluator
-        self.export = export
-        self.metadata = metadata or {}
-
-    def attach(self, engine: Engine) -> None:
-        """Attach to the trainer, after the handlers of validation and learning rate."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
-
-    def state(self, engine: Engine) -> dict[str, Any]:
-        """Everything that a checkpoint holds."""
-        best = (
-            {}
-            if self.evaluator is None
-            else {
-                "score": float(self.evaluator.state.best_metric),
-                "epoch": int(self.evaluator.state.best_metric_epoch),
-            }
-        )
-        return {
-            **{name: item.state_dict() for name, item in self.objects.items()},
-            "progress": {"epoch": engine.state.epoch, "iteration": engine.state.iteration, "best": best},
-            "random": random_states(),
-            "metadata": self.metadata,
-        }
-
-    def _epoch(self, engine: Engine) -> None:
-        state = self.state(engine)
-        save(state, self.run_dir / LAST)
-        if self.evaluator is not None and self.evaluator.state.best_metric_epoch == engine.state.epoch:
-            save(state, self.run_dir / BEST)
-            if self.export is not None:
-                save(self.export().state_dict(), self.run_dir / MODEL)
-
-
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write tensors and plain values with ``torch.save``, whole or not at all."""
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    """Write tensors and plain values with ``torch.save``, whole or not at all; equal states give equal bytes."""
+    write_atomically(path, lambda temporary: _save(state, temporary))
 
 
 def load(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -135,8 +56,8 @@ def load_network(network: nn.Module, path: str | Path, device: torch.device | st
     wrong = sorted(set(own) ^ set(weights)) or sorted(k for k in own if own[k].shape != weights[k].shape)
     if wrong:
         raise ValueError(
-            f"{path} holds the weights of another network: {len(wrong)} keys do not fit, "
-            f"such as {', '.join(wrong[:3])}; use the configuration and overrides of the training (its config.yaml)"
+            f"{path} holds the weights of another network: {len(wrong)} keys do not fit, such as "
+            f"{', '.join(wrong[:3])}; use the configuration and overrides of the training (its config.yaml)"
         )
     network.load_state_dict(weights)
     return network.to(device)
@@ -176,38 +97,13 @@ class NetworkLoader:
         trained_on = load(self.checkpoint).get("metadata", {}).get("split_sha256")
         if self.split_sha256 is not None and trained_on != self.split_sha256:
             raise ValueError(
-                f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score "
-                "may have been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
+                f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score may "
+                "have been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
             )
         load_network(self.network, self.checkpoint, self.device)
 
 
-def random_states() -> dict[str, Any]:
-    """The states of all random generators, of tensors and plain values."""
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002  # the generator that MONAI uses
-    version, words, gauss_next = random.getstate()
-    states: dict[str, Any] = {
-        "torch": torch.get_rng_state(),
-        "numpy": [
-            str(name),
-            torch.from_numpy(np.asarray(keys).astype(np.int64)),
-            int(position),
-            int(has_gauss),
-            float(gauss),
-        ],
-        "python": [version, list(words), gauss_next],
-    }
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state_all()
-    return states
-
-
-def restore_random_states(states: dict[str, Any]) -> None:
-    """Set all random generators to the states that ``random_states`` returned."""
-    torch.set_rng_state(states["torch"].cpu())
-    name, keys, position, has_gauss, gauss = states["numpy"]
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))  # noqa: NPY002
-    version, words, gauss_next = states["python"]
-    random.setstate((version, tuple(words), gauss_next))
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+def _save(state: dict[str, Any], path: Path) -> None:
+    # through a Python file: a full disk is then an OSError, and the file's own name does not become a part of its bytes
+    with path.open("wb") as file:
+        torch.save(state, file)

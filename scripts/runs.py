@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from scripts.files import write_text
 from scripts.guards import executed_config
+from scripts.resume import CONFIG, SPLIT, refuse_other_config, refuse_other_split
+from scripts.run_lock import lock_run
 
 if TYPE_CHECKING:
     from scripts.datasets import PreparedDataset
@@ -29,22 +32,32 @@ if TYPE_CHECKING:
 LATEST = "latest"
 
 
-def new_run_dir(output_dir: str | Path, run_name: str) -> Path:
-    """Make the folder of a new run under ``output_dir``; ``record_run`` points ``latest`` at it once it starts.
+def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> Path:
+    """Take the folder of a new run, or of an earlier one to go on with, for this process alone.
 
     Args:
         output_dir: the folder of all runs; made when it is missing.
-        run_name: wanted name; letters, digits and ``._-`` only. A number is added when it is taken.
+        run_name: wanted name of a new run, a plain folder name. A number is added when it is taken.
+        resume: true goes on with the newest run of that name, and begins one where there is none; a folder, or the name
+            of one under ``output_dir``, goes on with that run; null or false begins a new run.
 
     Raises:
-        ValueError: ``run_name`` would leave ``output_dir``, or ``output_dir`` can't be written.
+        FileNotFoundError: the folder to resume is not there.
+        ValueError: ``run_name`` would leave ``output_dir``, ``output_dir`` can't be written, or another process uses
+            the folder.
     """
     if not run_name or run_name != Path(run_name).name or run_name.startswith("."):
         raise ValueError(f"run_name must be a plain folder name, got '{run_name}'")
     root = Path(output_dir).resolve()
+    if isinstance(resume, str):
+        path: Path | None = _run_to_resume(root, resume)
+    else:
+        path = _newest(root, run_name) if resume else None
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        path = _first_free(root, run_name)
+        if path is None:
+            root.mkdir(parents=True, exist_ok=True)
+            path = _first_free(root, run_name)
+        lock_run(path)
     except OSError as error:
         raise ValueError(
             f"output_dir {root} can't be written: {error.strerror}; choose another --output_dir"
@@ -89,11 +102,39 @@ def find_checkpoint(path: str | Path) -> Path:
 
 
 def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
-    """Write what runs into the run folder, the executed configuration and the split, and point ``latest`` at it."""
-    write_text(run_dir / "config.yaml", yaml.safe_dump(executed_config(), sort_keys=False, allow_unicode=True))
-    split = {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "sha256": dataset.split_sha256}
-    write_text(run_dir / "split.json", json.dumps({**split, "fold": dataset.fold, "cases": dataset.split}, indent=1))
+    """Write what runs into the run folder, the executed configuration and the split, and point ``latest`` at it.
+
+    Raises:
+        ValueError: the folder holds a run of another configuration or split; names the differences.
+    """
+    config = executed_config()
+    split: dict[str, Any] = {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "sha256": dataset.split_sha256,
+    }
+    split |= {"fold": dataset.fold, "cases": dataset.split}
+    if (run_dir / CONFIG).is_file() and (run_dir / SPLIT).is_file():
+        before = yaml.safe_load((run_dir / CONFIG).read_text(encoding="utf-8"))
+        refuse_other_config(run_dir, before, config)
+        refuse_other_split(run_dir, json.loads((run_dir / SPLIT).read_text(encoding="utf-8")), split)
+    write_text(run_dir / SPLIT, json.dumps(split, indent=1))
+    write_text(run_dir / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     _point_latest(run_dir.parent, run_dir.name)
+
+
+def _run_to_resume(root: Path, resume: str) -> Path:
+    path = next((p for p in (Path(resume), root / resume) if (p / CONFIG).is_file()), None)
+    if path is None:
+        raise FileNotFoundError(f"no run to resume in {resume}: it holds no {CONFIG}; give a run's folder, or true")
+    return path.resolve()
+
+
+def _newest(root: Path, name: str) -> Path | None:
+    """The folder that was made last for ``name`` and whose run began."""
+    pattern = re.compile(re.escape(name) + r"(?:-(\d+))?")
+    numbered = [(int(match[1] or 1), path) for path in root.glob("*") if (match := pattern.fullmatch(path.name))]
+    return max((entry for entry in numbered if (entry[1] / CONFIG).is_file()), default=(0, None))[1]
 
 
 def _first_free(root: Path, name: str) -> Path:

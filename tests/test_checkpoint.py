@@ -10,11 +10,12 @@ from torch import nn
 
 from scripts import checkpoint
 from scripts.files import write_atomically
+from scripts.random_states import random_states, restore_random_states
 
 
 def test_what_is_saved_is_loaded_without_pickle(tmp_path: Path) -> None:
     network = nn.Linear(2, 3)
-    state = {"network": network.state_dict(), "random": checkpoint.random_states(), "progress": {"epoch": 2}}
+    state = {"network": network.state_dict(), "random": random_states(), "progress": {"epoch": 2}}
     checkpoint.save(state, tmp_path / "c.pt")
     assert checkpoint.load(tmp_path / "c.pt")["progress"] == {"epoch": 2}
     other = checkpoint.load_network(nn.Linear(2, 3), tmp_path / "c.pt")
@@ -23,9 +24,9 @@ def test_what_is_saved_is_loaded_without_pickle(tmp_path: Path) -> None:
 
 
 def test_random_states_come_back_exactly(tmp_path: Path) -> None:
-    checkpoint.save({"random": checkpoint.random_states()}, tmp_path / "c.pt")
+    checkpoint.save({"random": random_states()}, tmp_path / "c.pt")
     drawn = torch.rand(3), np.random.rand(3), random.random()  # noqa: NPY002  # the legacy generator is the one MONAI uses
-    checkpoint.restore_random_states(checkpoint.load(tmp_path / "c.pt")["random"])
+    restore_random_states(checkpoint.load(tmp_path / "c.pt")["random"])
     again = torch.rand(3), np.random.rand(3), random.random()  # noqa: NPY002
     assert torch.equal(drawn[0], again[0])
     assert np.array_equal(drawn[1], again[1])

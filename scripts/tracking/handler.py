@@ -105,7 +105,7 @@ class RunTracker:
 
     def _epoch(self, engine: Engine) -> None:
         seconds = time.perf_counter() - self._epoch_start
-        images = engine.state.epoch_length * len(engine.state.output)
+        images = engine.state.epoch_length * engine.data_loader.batch_size
         metrics = {"train/seconds_per_epoch": seconds, "train/images_per_second": images / seconds}
         self.journal.log_metrics({**metrics, **self._class_weights()}, engine.state.iteration)
         self._log_new_figures()

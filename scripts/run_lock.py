@@ -1,0 +1,57 @@
+"""One process at a time in a run folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+LOCK_NAME = ".lock"
+
+# Descriptors, open while this process lives: closing one gives its lock back.
+_held: dict[Path, int] = {}
+
+
+def lock_run(run_dir: Path) -> None:
+    """Take a run folder for this process until it ends, however it ends: the kernel frees the lock of a dead process.
+
+    The lock is one of POSIX, which forked loader workers do not inherit, and which network file systems know.
+
+    Raises:
+        ValueError: another process holds the folder; names it.
+    """
+    holder = try_lock(run_dir)
+    if holder is not None:
+        raise ValueError(
+            f"{run_dir} is in use by {holder}; wait for it, stop it, or start a run of your own (--resume false)"
+        )
+
+
+def try_lock(run_dir: Path) -> str | None:
+    """Take a run folder for this process; returns None, or who holds it."""
+    path = run_dir.resolve() / LOCK_NAME
+    if path in _held:
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip()
+        os.close(descriptor)
+        if error.errno in {errno.EACCES, errno.EAGAIN}:
+            return holder or "another process"
+        return None  # a file system without locks
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    _held[path] = descriptor
+    return None
+
+
+def unlock_run(run_dir: Path) -> None:
+    """Give a run folder back before the process ends."""
+    descriptor = _held.pop(run_dir.resolve() / LOCK_NAME, None)
+    if descriptor is not None:
+        os.truncate(descriptor, 0)
+        os.close(descriptor)
