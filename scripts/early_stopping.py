@@ -35,7 +35,7 @@ class EarlyStopping:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self._check)
 
     def _check(self, engine: Engine) -> None:
-        best_epoch = self.evaluator.state.best_metric_epoch
-        if best_epoch >= 1 and engine.state.epoch - best_epoch >= self.patience:
+        validated, best_epoch = self.evaluator.state.epoch, self.evaluator.state.best_metric_epoch
+        if validated == engine.state.epoch and validated - best_epoch >= self.patience:
             logger.info("early stopping: no better validation score since epoch %d", best_epoch)
             engine.terminate()
