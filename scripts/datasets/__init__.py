@@ -1,8 +1,15 @@
-"""From raw files to a prepared data set: adapters, preparing, reading."""
+"""From raw files to a prepared data set: adapters, checking, preparing, reading."""
 
+from .adapters.camvid import find_camvid
+from .adapters.cityscapes import find_cityscapes
+from .adapters.folder import find_folder
+from .adapters.nifti import find_nifti, nifti_labels
 from .adapters.phantom import find_phantom
 from .adapters.promise12 import find_promise12
+from .adapters.street_classes import cityscapes_labels
+from .adapters.trus import find_trus
 from .cases import Case
+from .check import check_dataset
 from .formats.metaimage import MetaImageReader
 from .prepare import prepare_dataset
 from .prepared import PreparedDataset
@@ -12,8 +19,16 @@ __all__ = [
     "Case",
     "MetaImageReader",
     "PreparedDataset",
+    "check_dataset",
+    "cityscapes_labels",
+    "find_camvid",
+    "find_cityscapes",
+    "find_folder",
+    "find_nifti",
     "find_phantom",
     "find_promise12",
+    "find_trus",
     "find_volumes",
+    "nifti_labels",
     "prepare_dataset",
 ]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .formats.label_table import LabelTable
+
 PARTS = ("train", "val", "test")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -16,10 +18,13 @@ class Case:
 
     Args:
         name: unique in its data set and safe as a file name.
-        image: absolute path of the image.
-        label: absolute path of the mask.
+        image: absolute path of the image, or of the folder that holds a DICOM series.
+        label: absolute path of the mask, or of the folder that holds one picture a frame.
         patient: whom the image shows; cases of one patient never part in a split.
         part: the data set's own "train", "val" or "test", or None where it has no parts.
+        table: what the mask's values mean; None where a value is the class's place among the labels.
+        channel: which channel of an image with several, or None.
+        private: whether name and patient may name a person, and are hashed before they are written.
     """
 
     name: str
@@ -27,6 +32,9 @@ class Case:
     label: str
     patient: str
     part: str | None = None
+    table: LabelTable | None = None
+    channel: int | None = None
+    private: bool = False
 
 
 def check_cases(cases: Sequence[Case]) -> None:
@@ -39,7 +47,7 @@ def check_cases(cases: Sequence[Case]) -> None:
         raise ValueError("the list of cases is empty; an adapter must find at least one case")
     seen: dict[str, Case] = {}
     for case in cases:
-        if not _SAFE_NAME.fullmatch(case.name):
+        if not case.private and not _SAFE_NAME.fullmatch(case.name):
             raise ValueError(
                 f"{case.image}: the case name {case.name!r} may hold letters, digits, '.', '_' and '-' only"
             )

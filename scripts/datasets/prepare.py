@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+from PIL import Image
 
 from .atomic import holds_anything, make_folder
 from .cases import Case, check_cases
+from .facts import Facts, duplicates, facts_of, find_errors, find_warnings
+from .formats.files import bit_depth
 from .prepared import DATASET_JSON, PreparedDataset
-from .slices import IMAGES, LABELS, slice_name, write_case
-from .splits import split_cases
+from .pseudonyms import publish
+from .record import Counts, describe, refuse_absent_class
+from .report import CHECK_PNG, Row, write_report
+from .settings import Settings, check_size, fingerprint_cases
+from .sheet import choose_cases, draw_thumbnail
+from .slices import IMAGES, LABELS, write_case
+from .splits import Split, choose_splits, hash_split, read_split_file
 from .threads import run_in_threads
-from .volumes import bit_depth, source_files
 
-_FORMAT = 1  # of the prepared folder; raised whenever the same input gives other bytes
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is kept of a case once its slices are on the disk; small."""
+
+    counts: Counts
+    facts: Facts
+    thumbnail: Image.Image | None
 
 
 def prepare_dataset(
@@ -32,8 +45,10 @@ def prepare_dataset(
     image_size: int | Sequence[int],
     prepared_dir: str | Path,
     ignore_index: int | None = None,
+    in_channels: int = 1,
     num_folds: int = 5,
     split_seed: int = 0,
+    split_file: str | Path | None = None,
     fold: int = 0,
     num_workers: int | None = None,
 ) -> PreparedDataset:
@@ -41,17 +56,20 @@ def prepare_dataset(
 
     Nothing is done where that folder exists already. The fingerprint covers the cases, the size and time of change of
     every file, and the settings; changed input is thus prepared anew beside the old. The folder appears complete or not
-    at all, whenever the process ends and however many start together.
+    at all, whenever the process ends and however many start together. What the check says lies in it as ``check.csv``
+    and ``check.png``.
 
     Args:
         cases: what an adapter found.
         name: of the data set; safe as a file name.
-        labels: names of the classes, at least two; a class's value in a mask is its place in this list.
+        labels: names of the classes, at least two; without a table, a class's value in a mask is its place here.
         image_size: pixels along x and y, or one number for both.
-        prepared_dir: holds the prepared data sets.
-        ignore_index: mask value that belongs to no class, up to 255, or None.
+        prepared_dir: holds the prepared data sets, and the salt of hashed names.
+        ignore_index: value of the pixels that belong to no class, up to 255, or None.
+        in_channels: 1 for gray slices, 3 for colour.
         num_folds: folds of the split by patient; without effect where cases have official parts.
         split_seed: seed of that split.
+        split_file: JSON with a split of the user's own, or None; see ``read_split_file``.
         fold: the split to use.
         num_workers: threads; None or 0 takes a thread a core.
 
@@ -59,115 +77,95 @@ def prepare_dataset(
         FileNotFoundError, ValueError: a case or an argument is at fault; the message names it and the remedy.
     """
     check_cases(cases)
-    size = _check_settings(name, labels, image_size, ignore_index)
-    cases = sorted(cases, key=lambda case: case.name)
-    settings: dict[str, Any] = {
-        "name": name,
-        "labels": {str(value): label for value, label in enumerate(labels)},
-        "image_size": list(size),
-        "ignore_index": ignore_index,
-        "num_folds": num_folds,
-        "split_seed": split_seed,
-    }
     # Impossible folds are refused before hours of preparing; which cases have foreground does not matter for that.
-    num_splits = len(split_cases(cases, (), num_folds=num_folds, seed=split_seed))
-    if not 0 <= fold < num_splits:
-        raise ValueError(f"fold must be 0 to {num_splits - 1}, got {fold}; the data set has {num_splits} split(s)")
-    fingerprint = fingerprint_cases(cases, settings)
-    target = Path(prepared_dir).expanduser().resolve() / f"{name}-{fingerprint[:12]}"
+    own = None if split_file is None else read_split_file(split_file, cases)
+    splits = own or choose_splits(cases, (), (), num_folds=num_folds, seed=split_seed)
+    settings = Settings(
+        name=name,
+        labels=tuple(labels),
+        image_size=check_size(image_size),
+        ignore_index=ignore_index,
+        in_channels=in_channels,
+        num_folds=num_folds,
+        split_seed=split_seed,
+        split_sha256=None if own is None else tuple(map(hash_split, own)),
+    )
+    if not 0 <= fold < len(splits):
+        raise ValueError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
+    root = Path(prepared_dir).expanduser().resolve()
+    published = publish(cases, root)
+    # Folds are dealt by the files' own names, so that a hashed name's salt has no influence on them.
+    pairs = sorted(zip(published, cases, strict=True), key=lambda pair: pair[0].name)
+    check_cases(published)
+    fingerprint = fingerprint_cases([case for case, _ in pairs], settings)
+    target = root / f"{name}-{fingerprint[:12]}"
     if not holds_anything(target):
-        make_folder(target, lambda folder: _write(folder, cases, settings, fingerprint, num_workers))
+        make_folder(target, lambda folder: _write(folder, pairs, settings, own, fingerprint, num_workers))
         logger.info("prepared %d cases of %s in %s", len(cases), name, target)
+        logger.info("table and pictures of the check: %s", target / CHECK_PNG)
     return PreparedDataset(target, fold)
 
 
-def fingerprint_cases(cases: Sequence[Case], settings: dict[str, Any]) -> str:
-    """SHA-256 over the settings and the name, patient, part and files (name, size, time of change) of every case."""
-    digest = hashlib.sha256(json.dumps([_FORMAT, settings], sort_keys=True).encode())
-    for case in cases:
-        files = []
-        for path in (*source_files(case.image), *source_files(case.label)):
-            status = path.stat()
-            files.append([path.name, status.st_size, status.st_mtime_ns])
-        digest.update(json.dumps([case.name, case.patient, case.part, files]).encode())
-    return digest.hexdigest()
-
-
-def _check_settings(
-    name: str, labels: Sequence[str], image_size: int | Sequence[int], ignore_index: int | None
-) -> tuple[int, int]:
-    if not _SAFE_NAME.fullmatch(name):
-        raise ValueError(f"name of the data set may hold letters, digits, '.', '_' and '-' only, got {name!r}")
-    if not 2 <= len(labels) <= 256 or len(set(labels)) != len(labels):
-        raise ValueError(f"labels must be 2 to 256 different names, background included, got {list(labels)}")
-    if ignore_index is not None and not len(labels) <= ignore_index <= 255:
-        raise ValueError(f"ignore_index must be {len(labels)} to 255, beside the classes, got {ignore_index}")
-    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
-    if len(size) != 2 or not all(isinstance(n, int) and 16 <= n <= 4096 for n in size):
-        raise ValueError(f"image_size must be one or two whole numbers, 16 to 4096, got {image_size}")
-    return size[0], size[1]
-
-
 def _write(
-    folder: Path, cases: Sequence[Case], settings: dict[str, Any], fingerprint: str, workers: int | None
+    folder: Path,
+    pairs: Sequence[tuple[Case, Case]],
+    settings: Settings,
+    own: Sequence[Split] | None,
+    fingerprint: str,
+    workers: int | None,
 ) -> None:
-    intensity_max = 2 ** max(bit_depth(case.image) for case in cases) - 1
+    """Fill the folder from the cases, each as it is published and as its files name it."""
+    cases = [case for case, _ in pairs]
+    depth = 8 if settings.in_channels == 3 else max(bit_depth(case.image) for case in cases)  # no 16-bit colour in PNG
+    intensity_max = 2**depth - 1
     for kind in (IMAGES, LABELS):
         (folder / kind).mkdir()
-    write = partial(
-        write_case,
-        folder=folder,
-        labels=list(settings["labels"].values()),
-        image_size=(settings["image_size"][0], settings["image_size"][1]),
-        intensity_max=intensity_max,
-        ignore_index=settings["ignore_index"],
-    )
-    counts = run_in_threads(write, cases, title=f"preparing {settings['name']}", num_workers=workers)
-    _refuse_absent_class(counts, settings)
-    extras = {"fingerprint": fingerprint, "in_channels": 1, "intensity_max": intensity_max}
-    record = _describe(cases, counts, settings) | extras
+    shown = choose_cases([case.name for case in cases])
+    write = partial(_write_one, folder=folder, settings=settings, intensity_max=intensity_max, shown=shown)
+    written = run_in_threads(write, cases, title=f"preparing {settings.name}", num_workers=workers)
+    counts = [item.counts for item in written]
+    refuse_absent_class(counts, settings)
+    facts = [item.facts for item in written]
+    for error in find_errors(facts, {case.name: case.patient for case in cases}):
+        raise ValueError(f"{settings.name}: {error}")
+    splits = _split(pairs, facts, settings, own)
+    record = describe(cases, counts, settings, splits) | {"fingerprint": fingerprint, "intensity_max": intensity_max}
     (folder / DATASET_JSON).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    warnings = find_warnings(facts)
+    for warning in warnings:
+        logger.warning("check of %s: %s", settings.name, warning)
+    thumbnails = [(i.facts.case, i.thumbnail) for i in written if i.thumbnail is not None]
+    write_report(
+        folder, [Row(case, fact) for case, fact in zip(cases, facts, strict=True)], settings.labels, thumbnails
+    )
 
 
-def _refuse_absent_class(counts: list[list[list[int]]], settings: dict[str, Any]) -> None:
-    """A class without a pixel has no weight and no score; a list of labels that is too long shows here."""
-    for value, label in settings["labels"].items():
-        if not any(plane[int(value)] for slices in counts for plane in slices):
-            raise ValueError(
-                f"no mask of {settings['name']} holds the class {value} ({label}) at image_size "
-                f"{settings['image_size']}; correct the masks or the labels, or raise image_size"
-            )
+def _write_one(case: Case, *, folder: Path, settings: Settings, intensity_max: int, shown: set[str]) -> _Written:
+    counts, pair = write_case(
+        case,
+        folder,
+        labels=settings.labels,
+        image_size=settings.image_size,
+        intensity_max=intensity_max,
+        ignore_index=settings.ignore_index,
+        in_channels=settings.in_channels,
+    )
+    thumbnail = draw_thumbnail(pair, len(settings.labels)) if case.name in shown else None
+    return _Written(counts, facts_of(case, pair, len(settings.labels)), thumbnail)
 
 
-def _describe(cases: Sequence[Case], counts: list[list[list[int]]], settings: dict[str, Any]) -> dict[str, Any]:
-    """The content of ``dataset.json``: MONAI's datalist, cases, splits; nothing in it depends on the machine."""
-    per_case = [[sum(column) for column in zip(*slices, strict=True)] for slices in counts]
-    with_foreground = {case.name for case, total in zip(cases, per_case, strict=True) if any(total[1:])}
-    training = [
-        {
-            "image": f"{IMAGES}/{slice_name(case.name, index)}",
-            "label": f"{LABELS}/{slice_name(case.name, index)}",
-            "case": case.name,
-            "slice": index,
-        }
-        for case, slices in zip(cases, counts, strict=True)
-        for index in range(len(slices))
-    ]
-    return settings | {
-        "format": _FORMAT,
-        "tensorImageSize": "2D",
-        "official_parts": any(case.part for case in cases),
-        "splits": split_cases(cases, with_foreground, num_folds=settings["num_folds"], seed=settings["split_seed"]),
-        "cases": [
-            {
-                "name": case.name,
-                "patient": case.patient,
-                "part": case.part,
-                "slices": len(slices),
-                "class_counts": total,
-            }
-            for case, slices, total in zip(cases, counts, per_case, strict=True)
-        ],
-        "numTraining": len(training),
-        "training": training,
-    }
+def _split(
+    pairs: Sequence[tuple[Case, Case]], facts: Sequence[Facts], settings: Settings, own: Sequence[Split] | None
+) -> list[Split]:
+    """Deal by the files' own names, then call the cases by their published ones."""
+    published = {original.name: case.name for case, original in pairs}
+    original = {case.name: original.name for case, original in pairs}
+    twins = [[original[name] for name in names] for names in duplicates(facts)]
+    splits = own or choose_splits(
+        [case for _, case in pairs],
+        {original[fact.case] for fact in facts if not fact.empty},
+        twins,
+        num_folds=settings.num_folds,
+        seed=settings.split_seed,
+    )
+    return [{part: sorted(published[name] for name in names) for part, names in split.items()} for split in splits]

@@ -1,7 +1,8 @@
-"""From a volume to the 2-D PNG slices that training reads.
+"""From an image and its mask to the 2-D PNG slices that training reads.
 
 The same steps that inference runs on a whole volume, by the same MONAI transforms: clip at two percentiles of the
 volume, scale to 0..1, resize in plane. Slices on the disk differ from inference only by rounding to the PNG depth.
+8-bit pictures keep their intensities: a photograph's 0 and 255 mean the same in every photograph.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .cases import Case
-from .volumes import read_pair
+from .pairs import Pair, read_pair
 
 PERCENTILES = (0.5, 99.5)
 IMAGES, LABELS = "images", "labels"
@@ -33,7 +34,8 @@ def write_case(
     image_size: tuple[int, int],
     intensity_max: int,
     ignore_index: int | None,
-) -> list[list[int]]:
+    in_channels: int = 1,
+) -> tuple[list[list[int]], Pair]:
     """Write the slices of one case as ``images/<case>_<slice>.png`` and ``labels/<case>_<slice>.png``.
 
     Args:
@@ -42,30 +44,25 @@ def write_case(
         labels: names of the classes.
         image_size: pixels along x and y.
         intensity_max: 255 for PNGs of 8 bits, 65535 for 16.
-        ignore_index: mask value without a class, or None.
+        ignore_index: value of the pixels that belong to no class, or None.
+        in_channels: 1 for gray PNGs, 3 for colour.
 
     Returns:
-        For each slice the pixels of each class at ``image_size``.
+        For each slice the pixels of each class at ``image_size``; and the case as it was read.
 
     Raises:
         FileNotFoundError, ValueError: see ``read_pair``; the image is nearly constant.
     """
-    image, label = read_pair(case, labels, ignore_index)
-    low, high = np.percentile(image, PERCENTILES)
-    if low == high:
-        raise ValueError(
-            f"{case.image} is nearly constant: 99 % of its voxels are {low:g}; crop, replace or remove the case"
-        )
-    scaled = _resize_image(image, image_size)
+    pair = read_pair(case, labels, ignore_index, in_channels)
+    scaled = _resize_image(_scale(case, pair), image_size)
     pixels = np.rint(scaled * intensity_max).astype(np.uint8 if intensity_max == 255 else np.uint16)
-    mask = _resize_label(label, image_size)
+    mask = _resize_label(pair.label, image_size)
     for index in range(mask.shape[-1]):
         name = slice_name(case.name, index)
-        _write_png(folder / IMAGES / name, pixels[:, :, index])
+        _write_png(folder / IMAGES / name, _picture(pixels[..., index]))
         _write_png(folder / LABELS / name, mask[:, :, index])
-    return [
-        np.bincount(plane.ravel(), minlength=len(labels))[: len(labels)].tolist() for plane in np.moveaxis(mask, 2, 0)
-    ]
+    planes = np.moveaxis(mask, 2, 0)
+    return [np.bincount(plane.ravel(), minlength=len(labels))[: len(labels)].tolist() for plane in planes], pair
 
 
 def slice_name(case_name: str, index: int) -> str:
@@ -73,11 +70,24 @@ def slice_name(case_name: str, index: int) -> str:
     return f"{case_name}_{index:03d}.png"
 
 
-def _resize_image(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Scale (X, Y, Z) to 0..1 between its percentiles and resize it in plane, as inference does."""
+def _scale(case: Case, pair: Pair) -> torch.Tensor:
+    """Bring an image to 0..1 as inference does, all of its channels alike."""
+    if pair.source.keep_intensities:
+        return torch.from_numpy(pair.image / np.float32(255))
+    low, high = np.percentile(pair.image, PERCENTILES)
+    if low == high:
+        raise ValueError(
+            f"{case.image} is nearly constant: 99 % of its voxels are {low:g}; crop, replace or remove the case"
+        )
     scale = ScaleIntensityRangePercentiles(*PERCENTILES, b_min=0.0, b_max=1.0, clip=True)
+    scaled: torch.Tensor = scale(torch.from_numpy(pair.image))
+    return scaled
+
+
+def _resize_image(image: torch.Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize (C, X, Y, Z) in plane."""
     resize = Resize(size, mode="bilinear", align_corners=False, anti_aliasing=True)
-    return _in_plane(resize, scale(torch.from_numpy(image)))
+    return np.stack([_in_plane(resize, channel) for channel in image])
 
 
 def _resize_label(label: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -91,6 +101,11 @@ def _in_plane(resize: Resize, volume: torch.Tensor) -> NDArray[np.float32]:
     return np.asarray(resized.permute(1, 2, 0).cpu().numpy(), dtype=np.float32)
 
 
+def _picture(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(C, X, Y) as (X, Y) or, for colour, (X, Y, 3)."""
+    return pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
+
+
 def _write_png(path: Path, plane: NDArray[Any]) -> None:
-    """Write (X, Y) so that MONAI's PILReader, which swaps a picture's rows and columns, gives it back."""
-    Image.fromarray(np.ascontiguousarray(plane.T)).save(path, compress_level=_COMPRESS_LEVEL)
+    """Write (X, Y) or (X, Y, 3) so that MONAI's PILReader, which swaps a picture's rows and columns, gives it back."""
+    Image.fromarray(np.ascontiguousarray(np.swapaxes(plane, 0, 1))).save(path, compress_level=_COMPRESS_LEVEL)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,10 +58,74 @@ def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_
     return splits
 
 
+def read_split_file(path: str | Path, cases: Sequence[Case]) -> list[Split]:
+    """Read a split of the user's own and check it against the cases.
+
+    Args:
+        path: JSON, ``{"train": [...], "val": [...], "test": [...]}`` or a list of such splits, one a fold. A name is
+            that of a case or of a patient, which stands for all of its cases.
+        cases: the cases of the data set.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it can't be read, names what is not there, forgets a case, or parts a patient.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"split_file {path} does not exist; check the path")
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ValueError(f"{path} is no readable JSON; write {{'train': [...], 'val': [...], 'test': [...]}}") from None
+    splits = content if isinstance(content, list) else [content]
+    if not splits:
+        raise ValueError(f"{path} holds no split; write {{'train': [...], 'val': [...], 'test': [...]}}")
+    return [_check_split(path, split, cases) for split in splits]
+
+
+def choose_splits(
+    cases: Sequence[Case],
+    with_foreground: Collection[str],
+    twins: Sequence[Sequence[str]],
+    *,
+    num_folds: int,
+    seed: int,
+) -> list[Split]:
+    """Part the cases as ``split_cases`` does, and keep equal images together.
+
+    Args:
+        cases: the cases of a data set.
+        with_foreground: names of the cases whose mask is not empty.
+        twins: groups of names of cases with equal images. Each counts as one patient, where enough patients remain.
+        num_folds: number of folds.
+        seed: of the dealing.
+
+    Raises:
+        ValueError: see ``split_cases``; official parts share an image.
+    """
+    part_of = {case.name: case.part for case in cases}
+    for names in twins:
+        if len({part_of[name] for name in names}) > 1:
+            places = ", ".join(f"{name} ({part_of[name]})" for name in names[:4])
+            raise ValueError(f"the same image is in several parts: {places}; keep it in one")
+    joined = _join(cases, twins)
+    enough = len({case.patient for case in joined}) >= num_folds
+    return split_cases(joined if enough else cases, with_foreground, num_folds=num_folds, seed=seed)
+
+
 def hash_split(split: Split) -> str:
     """SHA-256 of a split: equal for equal parts, whatever the order of their cases."""
     canonical = json.dumps({part: sorted(names) for part, names in split.items()}, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _join(cases: Sequence[Case], twins: Sequence[Sequence[str]]) -> list[Case]:
+    """Give the patients of equal images one name."""
+    patient_of = {case.name: case.patient for case in cases}
+    for names in twins:
+        patients = sorted({patient_of[name] for name in names})
+        patient_of = {name: patients[0] if own in patients else own for name, own in patient_of.items()}
+    return [replace(case, patient=patient_of[case.name]) for case in cases]
 
 
 def _official_split(cases: Sequence[Case]) -> Split:
@@ -75,3 +142,32 @@ def _official_split(cases: Sequence[Case]) -> Split:
     if not split["train"]:
         raise ValueError("no case is in the official part 'train'; check the data set's folders")
     return split
+
+
+def _check_split(path: Path, split: Any, cases: Sequence[Case]) -> Split:
+    if not isinstance(split, dict) or set(split) - set(PARTS) or not all(isinstance(v, list) for v in split.values()):
+        raise ValueError(f"{path}: a split has the parts {', '.join(PARTS)}, each a list of names; correct it")
+    part_of: dict[str, str] = {}
+    for part, names in split.items():
+        for name in names:
+            found = [case for case in cases if name in (case.name, case.patient)]
+            if not found:
+                raise ValueError(f"{path}: {name!r} is neither a case nor a patient of the data set; correct the name")
+            for case in found:
+                if case.name in part_of:
+                    raise ValueError(f"{path}: {case.name!r} stands in it twice; leave it in one part")
+                part_of[case.name] = part
+    _refuse_unfair(path, part_of, cases)
+    return {part: sorted(name for name, own in part_of.items() if own == part) for part in PARTS}
+
+
+def _refuse_unfair(path: Path, part_of: dict[str, str], cases: Sequence[Case]) -> None:
+    """Refuse a split that forgets a case, parts a patient or trains on nothing."""
+    parts_of: dict[str, str] = {}
+    for case in cases:
+        if case.name not in part_of:
+            raise ValueError(f"{path} forgets the case {case.name!r}; put every case in a part")
+        if parts_of.setdefault(case.patient, part_of[case.name]) != part_of[case.name]:
+            raise ValueError(f"{path}: the patient {case.patient!r} is in two parts; keep a patient's cases in one")
+    if "train" not in part_of.values():
+        raise ValueError(f"{path}: its part 'train' is empty; put cases into it")

@@ -22,7 +22,7 @@ def write(case, folder, size, intensity_max, ignore_index=None, labels=("backgro
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True)
     settings = {"image_size": size, "intensity_max": intensity_max, "ignore_index": ignore_index}
-    return write_case(case, folder, labels=labels, **settings)
+    return write_case(case, folder, labels=labels, **settings)[0]
 
 
 def write_pair(folder, image, mask):

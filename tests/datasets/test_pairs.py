@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scripts.datasets import Case
-from scripts.datasets.volumes import bit_depth, read_pair, source_files
+from scripts.datasets.formats.files import bit_depth, source_files
+from scripts.datasets.pairs import read_pair
 from tests.synthetic import random_volume, write_mhd
 
 LABELS = ["background", "prostate"]
@@ -20,15 +21,16 @@ def write_pair(folder, image=None, mask=None, **mask_header):
 
 def test_a_sound_pair_is_read_as_written(tmp_path):
     image, mask = random_volume(0)
-    found_image, found_mask = read_pair(write_pair(tmp_path), LABELS, None)
-    np.testing.assert_array_equal(found_image, image)
-    np.testing.assert_array_equal(found_mask, mask)
-    assert (found_image.dtype, found_mask.dtype) == (np.float32, np.uint8)
+    pair = read_pair(write_pair(tmp_path), LABELS, None)
+    np.testing.assert_array_equal(pair.image[0], image)
+    np.testing.assert_array_equal(pair.label, mask)
+    assert (pair.image.dtype, pair.label.dtype) == (np.float32, np.uint8)
+    assert pair.image.shape == (1, *image.shape)
 
 
 def test_a_mask_of_floats_with_whole_values_is_read(tmp_path):
     mask = random_volume(0)[1].astype(np.float32)
-    np.testing.assert_array_equal(read_pair(write_pair(tmp_path, mask=mask), LABELS, None)[1], mask)
+    np.testing.assert_array_equal(read_pair(write_pair(tmp_path, mask=mask), LABELS, None).label, mask)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_a_mask_of_another_size_is_refused(tmp_path):
 
 def test_honest_rounding_of_the_header_is_accepted(tmp_path):
     case = write_pair(tmp_path, ElementSpacing="0.50001 0.5 2.9999999", Offset="0 0 0.001")
-    assert read_pair(case, LABELS, None)[0].shape == (40, 32, 5)
+    assert read_pair(case, LABELS, None).label.shape == (40, 32, 5)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_label_that_is_no_class_is_refused(tmp_path, value, message):
 def test_the_ignored_value_is_accepted(tmp_path):
     mask = random_volume(0)[1]
     mask[0, 0, 0] = 255
-    assert read_pair(write_pair(tmp_path, mask=mask), LABELS, 255)[1][0, 0, 0] == 255
+    assert read_pair(write_pair(tmp_path, mask=mask), LABELS, 255).label[0, 0, 0] == 255
 
 
 def test_a_constant_image_is_refused(tmp_path):

@@ -1,0 +1,119 @@
+"""NIfTI volumes in the layout of the Medical Segmentation Decathlon.
+
+Expected tree::
+
+    <dataset_dir>/imagesTr/<name>.nii.gz
+    <dataset_dir>/labelsTr/<name>.nii.gz
+    <dataset_dir>/dataset.json             labels and list of cases, used where it is there
+
+Labels: those of ``dataset.json``, or class 0 to the greatest value that the masks hold. Licence: each task's own, CC
+BY-SA 4.0 for the ten of the Decathlon (http://medicaldecathlon.com).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..cases import Case
+from ..formats.label_table import LabelTable
+from ..formats.nifti import is_nifti, read_nifti
+from ..threads import run_in_threads
+from .trees import files_by_stem, open_root, patient_of, refuse_lone
+
+_TREE = "imagesTr and labelsTr"
+
+
+def find_nifti(
+    dataset_dir: str | Path,
+    channel: int | None = None,
+    patient_pattern: str | None = None,
+    keep_names: bool = False,
+) -> list[Case]:
+    """Find every volume in ``imagesTr`` with the mask of the same name in ``labelsTr``.
+
+    Args:
+        dataset_dir: folder in the layout above.
+        channel: which channel of volumes with four axes, such as 0 for T2 in Task05.
+        patient_pattern: regular expression whose one group finds the patient in a name; None where every volume shows
+            another patient.
+        keep_names: call cases by their files' names instead of salted hashes.
+
+    Raises:
+        FileNotFoundError: a folder is missing or empty, a volume or a mask lacks its twin, or one that ``dataset.json``
+            lists is not there.
+        ValueError: ``dataset.json`` can't be read.
+    """
+    root = open_root(dataset_dir, _TREE)
+    images, masks = (files_by_stem(root / name, is_nifti) for name in ("imagesTr", "labelsTr"))
+    refuse_lone(images, masks)
+    record = _read_record(root)
+    for item in record.get("training", []):
+        listed = root / str(item.get("image") if isinstance(item, dict) else item)
+        if not listed.is_file():
+            raise FileNotFoundError(f"{listed} is listed in dataset.json and missing; copy it or correct the list")
+    values = sorted(_labels(root, record)) if record else []
+    table = LabelTable.of(values) if values != list(range(len(values))) else None
+    return [
+        Case(
+            stem,
+            str(image),
+            str(masks[stem]),
+            patient_of(stem, patient_pattern),
+            table=table,
+            channel=channel,
+            private=not keep_names,
+        )
+        for stem, image in images.items()
+    ]
+
+
+def nifti_labels(dataset_dir: str | Path) -> list[str]:
+    """Names of the classes: from ``dataset.json``, or "class 1" and so on, as many as the masks hold.
+
+    Counting reads every mask; name the labels in the configuration to be spared that.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``find_nifti``; a mask is damaged or holds other than whole numbers.
+    """
+    root = open_root(dataset_dir, _TREE)
+    record = _read_record(root)
+    if record:
+        labels = _labels(root, record)
+        return [labels[value] for value in sorted(labels)]
+    masks = list(files_by_stem(root / "labelsTr", is_nifti).values())
+    greatest = max(run_in_threads(_greatest, masks, title="counting the labels"))
+    return ["background", *(f"class {value}" for value in range(1, greatest + 1))]
+
+
+def _read_record(root: Path) -> dict[str, Any]:
+    """The content of ``dataset.json``, empty where there is none."""
+    path = root / "dataset.json"
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or not isinstance(record.get("labels"), dict):
+        raise ValueError(f"{path} is no JSON with 'labels'; write {{'labels': {{'0': 'background'}}}} or remove it")
+    return record
+
+
+def _labels(root: Path, record: dict[str, Any]) -> dict[int, str]:
+    """Names by value; both ways of writing them exist, {"0": "background"} and {"background": 0}."""
+    try:
+        pairs = [(k, v) if str(k).isdigit() else (v, k) for k, v in record["labels"].items()]
+        return {int(value): str(name) for value, name in pairs}
+    except (TypeError, ValueError):
+        raise ValueError(f"{root / 'dataset.json'}: 'labels' must map values to names; correct it") from None
+
+
+def _greatest(path: Path) -> int:
+    values = np.unique(read_nifti(path).array)
+    if values[0] < 0 or values[-1] > 254 or (values != np.rint(values)).any():
+        raise ValueError(f"{path} is no mask: its values must be whole numbers from 0 to 254; correct it")
+    return int(values[-1])

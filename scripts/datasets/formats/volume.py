@@ -1,0 +1,44 @@
+"""What every format is read into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_BYTES = 2**31  # far beyond a scanner's volume, and still less than a workstation's memory
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Numbers and, as far as their file tells, their place in space.
+
+    Args:
+        array: (X, Y, Z), or (X, Y, Z, 3) where it is coloured; Z is 1 for a plane.
+        affine: voxel indices to millimetres in RAS, 4 x 4; None where the file places nothing in space.
+        spacing: millimetres along x and y, perhaps z; None where the file tells none.
+        keep_intensities: 8-bit pictures are taken as they are, all else is scaled between percentiles.
+        frames: for DICOM, the SOP instance and the frame number of each plane.
+        notes: what a person should know, such as text that may be burnt into the pixels.
+        patient_id: for DICOM, the header's patient, never to be written anywhere; empty where there is none.
+    """
+
+    array: NDArray[Any]
+    affine: NDArray[np.float64] | None = None
+    spacing: tuple[float, ...] | None = None
+    keep_intensities: bool = False
+    frames: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+    patient_id: str = ""
+
+    @property
+    def coloured(self) -> bool:
+        """Whether there are three numbers a voxel."""
+        return self.array.ndim == 4
+
+
+def spacing_of(affine: NDArray[np.float64]) -> tuple[float, ...]:
+    """The lengths of the axes' steps."""
+    return tuple(float(step) for step in np.linalg.norm(affine[:3, :3], axis=0))
