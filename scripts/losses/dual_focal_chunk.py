@@ -30,6 +30,8 @@ class Terms(NamedTuple):
     gamma: float
     factors: Tensor | None
     """Of each class's term, (C,); None for 1."""
+    compiled: bool = False
+    """Whether the C++ kernel takes what it can."""
 
 
 def two_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
@@ -43,7 +45,7 @@ def two_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor]
         y: class indices (1, n).
         terms: parameters.
     """
-    alpha, beta, gamma, factors = terms
+    alpha, beta, gamma, factors, _ = terms
     sign = (2 * y - 1).to(x.dtype)
     against = (x[:1] - x[1:]).mul_(sign)  # logit of the false class less that of the true one
     q = against.sigmoid()  # 1 - p_y
@@ -103,7 +105,7 @@ def _assemble(
     terms: Terms,
 ) -> tuple[Tensor, Tensor]:
     """Values and derivatives from (C, n): p, r, 1 at the largest class and 1 - p, which are 0, 0, 0 and 1 at y."""
-    alpha, beta, gamma, factors = terms
+    alpha, beta, gamma, factors, _ = terms
     p_y, q_y, z_y, total, inverse_o = row
     w_y: Tensor | float = 1.0
     powers = p if gamma == 1.0 else power(p, gamma) * (1.0 - true)

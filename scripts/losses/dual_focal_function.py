@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from scripts.losses.dual_focal_chunk import Terms, many_class_chunk, two_class_chunk
+from scripts.losses.dual_focal_compiled import compiled_dual_focal, fits
 from scripts.losses.dual_focal_formula import dual_focal_voxels
 from scripts.losses.voxelwise import reduce_voxels
 
@@ -68,6 +69,13 @@ def _value_and_gradient(
     kept = None if valid is None else valid.reshape(batch, 1, size)
     count = y.numel() if kept is None else int(kept.sum())
     divisor = max(count, 1) if reduction == "mean" else 1
+    if terms.compiled and fits(x, terms):
+        wants = (wants_gradient, reduction == "none")
+        done = compiled_dual_focal(x, y, kept, terms, divisor, wants)
+        if done is not None:
+            value, slope, each = done
+            value = value if each is None else each.view(index.shape)
+            return value, None if slope is None else slope.view(logits.shape), 1.0
     early = logits.dtype in (torch.float32, torch.float64)
     gradient = torch.empty_like(x) if wants_gradient else None
     values = torch.empty_like(y, dtype=_working_type(x)) if reduction == "none" else None
