@@ -12,10 +12,9 @@ import yaml
 from tests.conditions import LOSSES, NARROW, NETWORKS, OPTIMIZERS, WITH_ACW, alone, condition, resolved, train
 from tests.workflows import CONFIGS, make_workflow, tiny_overrides
 
-PARTS = sorted(
-    path.name for kind in ("data", "network", "loss", "optimizer") for path in CONFIGS.glob(f"{kind}_*.yaml")
-)
-# Everything that a part of a kind may set: all of it and nothing else, so that the last of two parts of a kind wins whole.
+KINDS = ("data", "network", "loss", "optimizer")
+PARTS = sorted(path.name for kind in KINDS for path in CONFIGS.glob(f"{kind}_*.yaml"))
+# All that a part of a kind sets, and each sets all of it: the last of two parts of a kind wins whole.
 KEYS = {
     "network": {"network_name", "network_def"},
     "loss": {"loss_name", "class_weight", "loss"},

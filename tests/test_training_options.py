@@ -247,14 +247,15 @@ def test_class_weights_of_other_classes_are_refused_before_training(folder: Path
 
 
 @pytest.mark.parametrize("loss", ["loss_adfl.yaml", "loss_ce.yaml"])
-def test_data_of_other_channels_are_refused_and_leave_no_run(tmp_path: Path, loss: str) -> None:
-    settings = tiny_overrides(tmp_path, in_channels=3, **NARROW["network_unet.yaml"])
+def test_coloured_data_on_a_gray_network_are_refused_and_leave_no_run(tmp_path: Path, loss: str) -> None:
+    fixed = {"in_channels": 3, "network_def::in_channels": 1, **NARROW["network_unet.yaml"]}
     with pytest.raises(RuntimeError) as caught:
-        run_workflow("train.yaml", "network_unet.yaml", loss, **settings)
+        run_workflow("train.yaml", "network_unet.yaml", loss, **tiny_overrides(tmp_path, **fixed))
     said = user_message(caught.value)
     assert said is not None
-    assert said.startswith("in_channels is 3, but the images of phantom have 1 channel(s)")
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["data", "prepared"]
+    assert said.startswith("network_def (UNet) can't take images of 3 channel(s) and 32 x 32 pixels: ")
+    runs = tmp_path / "runs"
+    assert {path.name for path in runs.glob("*")} <= {"data", "prepared"}
 
 
 def test_the_check_leaves_the_network_as_it_was(folder: Path) -> None:
