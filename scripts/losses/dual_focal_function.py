@@ -14,7 +14,9 @@ from scripts.losses.dual_focal_formula import dual_focal_voxels
 from scripts.losses.voxelwise import reduce_voxels
 
 CHUNK = 2**17
-"""Logits in one piece: its temporaries stay in a processor's cache."""
+"""Logits in one piece on a CPU: its temporaries stay in the cache."""
+DEVICE_CHUNK = 2**25
+"""The same on a device: few launches, and temporaries that stay small beside the network's."""
 LEAST_SHARE = 1e-30
 """Least share of the other classes that the closed form is used for, well inside the range of float32."""
 
@@ -69,18 +71,27 @@ def _value_and_gradient(
     kept = None if valid is None else valid.reshape(batch, 1, size)
     count = y.numel() if kept is None else int(kept.sum())
     divisor = max(count, 1) if reduction == "mean" else 1
-    if terms.compiled and fits(x, terms):
-        wants = (wants_gradient, reduction == "none")
-        done = compiled_dual_focal(x, y, kept, terms, divisor, wants)
-        if done is not None:
-            value, slope, each = done
-            value = value if each is None else each.view(index.shape)
-            return value, None if slope is None else slope.view(logits.shape), 1.0
-    early = logits.dtype in (torch.float32, torch.float64)
-    gradient = torch.empty_like(x) if wants_gradient else None
-    values = torch.empty_like(y, dtype=_working_type(x)) if reduction == "none" else None
-    total = torch.zeros((), dtype=torch.float64, device=x.device)
-    step = max(CHUNK // max(classes, 4), 1)  # two classes have as many temporaries as four
+    late = logits.dtype in (torch.float16, torch.bfloat16)
+    wants = (wants_gradient, reduction == "none")
+    done = compiled_dual_focal(x, y, kept, terms, divisor, wants) if terms.compiled and fits(x, terms) else None
+    if done is None:
+        done = _by_pieces(x, y, kept, terms, 1 if late else divisor, wants)
+    total, gradient, values = done
+    total = total / divisor if late else total
+    value = total if values is None else values.view(index.shape)
+    return value, None if gradient is None else gradient.view(logits.shape), 1.0 / divisor if late else 1.0
+
+
+def _by_pieces(
+    x: Tensor, y: Tensor, kept: Tensor | None, terms: Terms, divisor: int, wants: tuple[bool, bool]
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Sum of the values over ``divisor``, gradient (B, C, N) and values (B, 1, N), each as wanted."""
+    batch, classes, size = x.shape
+    gradient = torch.empty_like(x) if wants[0] else None
+    values = torch.empty_like(y, dtype=_working_type(x)) if wants[1] else None
+    total = torch.zeros((), dtype=torch.float32 if x.is_mps else torch.float64, device=x.device)
+    chunk = CHUNK if x.device.type == "cpu" else DEVICE_CHUNK
+    step = max(chunk // max(classes, 4), 1)  # two classes have as many temporaries as four
     for b in range(batch):
         for start in range(0, size, step):
             part = slice(start, start + step)
@@ -88,13 +99,11 @@ def _value_and_gradient(
             if kept is not None:
                 value, derivative = (torch.where(kept[b, :, part], t, 0.0) for t in (value, derivative))
             if gradient is not None:
-                torch.mul(derivative, 1.0 / divisor if early else 1.0, out=gradient[b, :, part])
-            if values is None:
-                total += value.sum()
-            else:
+                torch.mul(derivative, 1.0 / divisor, out=gradient[b, :, part])
+            if values is not None:
                 values[b, :, part] = value
-    result = (total / divisor).to(_working_type(x)) if values is None else values.view(index.shape)
-    return result, None if gradient is None else gradient.view(logits.shape), 1.0 if early else 1.0 / divisor
+            total += value.sum()
+    return (total / divisor).to(_working_type(x)), gradient, values
 
 
 def _chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
