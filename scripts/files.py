@@ -32,6 +32,12 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: _write(temporary, text))
 
 
+def remove_left_behind(folder: Path) -> None:
+    """Remove the temporary files of killed processes; nobody else may be writing into ``folder``."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def flush_file(path: Path) -> None:
     """Flush what any process has written to a file; a missing one is passed over."""
     if path.is_file():

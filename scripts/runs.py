@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scripts.files import write_text
+from scripts.files import remove_left_behind, write_text
 from scripts.guards import executed_config
 from scripts.resume import CONFIG, SPLIT, refuse_other_config, refuse_other_split
-from scripts.run_lock import lock_run
+from scripts.run_lock import LOCK_NAME, lock_run
 
 if TYPE_CHECKING:
     from scripts.datasets import PreparedDataset
@@ -58,6 +58,7 @@ def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | Non
             root.mkdir(parents=True, exist_ok=True)
             path = _first_free(root, run_name)
         lock_run(path)
+        remove_left_behind(path)
     except OSError as error:
         raise ValueError(
             f"output_dir {root} can't be written: {error.strerror}; choose another --output_dir"
@@ -108,12 +109,8 @@ def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
         ValueError: the folder holds a run of another configuration or split; names the differences.
     """
     config = executed_config()
-    split: dict[str, Any] = {
-        "dataset": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "sha256": dataset.split_sha256,
-    }
-    split |= {"fold": dataset.fold, "cases": dataset.split}
+    split: dict[str, Any] = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
+    split |= {"sha256": dataset.split_sha256, "fold": dataset.fold, "cases": dataset.split}
     if (run_dir / CONFIG).is_file() and (run_dir / SPLIT).is_file():
         before = yaml.safe_load((run_dir / CONFIG).read_text(encoding="utf-8"))
         refuse_other_config(run_dir, before, config)
@@ -131,10 +128,14 @@ def _run_to_resume(root: Path, resume: str) -> Path:
 
 
 def _newest(root: Path, name: str) -> Path | None:
-    """The folder that was made last for ``name`` and whose run began."""
+    """The run folder that was made last for ``name``, if only just before its process was killed."""
     pattern = re.compile(re.escape(name) + r"(?:-(\d+))?")
     numbered = [(int(match[1] or 1), path) for path in root.glob("*") if (match := pattern.fullmatch(path.name))]
-    return max((entry for entry in numbered if (entry[1] / CONFIG).is_file()), default=(0, None))[1]
+    return max((entry for entry in numbered if _is_run(entry[1])), default=(0, None))[1]
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and (any((path / name).is_file() for name in (CONFIG, LOCK_NAME)) or not any(path.iterdir()))
 
 
 def _first_free(root: Path, name: str) -> Path:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from scripts.checkpoint import LAST, MODEL, load
+from scripts.checkpoint import LAST, load
 from scripts.errors import user_message
 from scripts.resume import comparable, flatten, refuse_other_config, refuse_other_split
 from scripts.signals import EXIT_CODE
 from scripts.tracking import read_curve
+from tests.comparison_of_runs import assert_same_run, assert_same_state
 from tests.workflows import make_workflow, tiny_overrides
 
 NETWORK = "network_def::_target_"
@@ -57,34 +57,6 @@ def stop_at(folder: Path, event: Any, engine: str = "train::trainer", **override
 
 def losses(run_dir: Path) -> dict[int, float]:
     return read_curve(run_dir / "metrics.jsonl", "train/loss")
-
-
-def assert_same_state(left: Any, right: Any, place: str = "") -> None:
-    """Bit for bit, tensors and plain values alike."""
-    assert type(left) is type(right), place
-    if isinstance(left, torch.Tensor):
-        assert torch.equal(left, right), place
-    elif isinstance(left, dict):
-        assert list(left) == list(right), place
-        for key in left:
-            assert_same_state(left[key], right[key], f"{place}/{key}")
-    elif isinstance(left, list | tuple):
-        assert len(left) == len(right), place
-        for index, pair in enumerate(zip(left, right, strict=True)):
-            assert_same_state(*pair, f"{place}/{index}")
-    else:
-        assert left == right, place
-
-
-def assert_same_run(run_dir: Path, reference: Path) -> None:
-    """Same weights, same state of everything, same curves, nothing recorded twice."""
-    assert (run_dir / MODEL).read_bytes() == (reference / MODEL).read_bytes()
-    assert_same_state(load(run_dir / LAST), load(reference / LAST))
-    names = ("train/loss", "train/learning_rate", "val/dice/prostate", "acw/w_prostate", "best/epoch")
-    for name in names:
-        curve = read_curve(run_dir / "metrics.jsonl", name)
-        assert curve
-        assert curve == read_curve(reference / "metrics.jsonl", name), name
 
 
 @pytest.fixture(scope="module")

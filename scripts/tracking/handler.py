@@ -87,7 +87,8 @@ class RunTracker:
         if not self._uploader.close(status):
             logger.warning("MLflow lacks a part of this run; bring it over with: python -m monai.bundle run sync ...")
 
-    def _start(self, _engine: Engine) -> None:
+    def _start(self, engine: Engine) -> None:
+        self.journal.expect_repeats(engine.state.iteration)
         for name in ("config.yaml", "split.json"):
             if (self.run_dir / name).is_file():
                 self.journal.log_artifact(self.run_dir / name, "")

@@ -27,10 +27,24 @@ class Journal:
     def __init__(self, run_dir: str | Path) -> None:
         self.path = Path(run_dir) / JOURNAL_NAME
         self._file: BinaryIO | None = None
+        self._repeated: dict[tuple[str, int], float] = {}
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Record values of one step; a value that is not finite is recorded as it is."""
-        self._append({"metrics": {name: float(value) for name, value in metrics.items()}, "step": step})
+        new = {name: float(v) for name, v in metrics.items() if self._repeated.pop((name, step), None) != float(v)}
+        if new:
+            self._append({"metrics": new, "step": step})
+
+    def expect_repeats(self, step: int) -> None:
+        """Pass over values that are here already, when a resumed training repeats what it did from ``step`` on.
+
+        A killed training has recorded more than its last checkpoint holds. On a machine that computes the same again,
+        the curves show no trace of that; where it does not, the later value is the one that counts.
+        """
+        if self.path.is_file():
+            for record, _ in read_records(self.path):
+                if record.get("step", -1) >= step:
+                    self._repeated |= {(name, record["step"]): value for name, value in record["metrics"].items()}
 
     def log_artifact(self, file: str | Path, folder: str) -> None:
         """Record that ``file``, a path inside the run folder, belongs to the run's artefacts under ``folder``."""
