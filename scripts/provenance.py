@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from scripts.guards import executed_config
+from scripts.resume import comparable_sha256
 
 BUNDLE_ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("monai", "torch", "pytorch-ignite", "numpy")
@@ -40,15 +37,9 @@ def git_revision(root: str | Path = BUNDLE_ROOT) -> str:
     return f"{commit}-dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else commit
 
 
-def config_text(config: dict[str, Any] | None = None) -> str:
-    """The executed configuration as YAML: what a run folder's ``config.yaml`` holds."""
-    config = executed_config() if config is None else config
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-
-
-def config_sha256(config: dict[str, Any] | None = None) -> str:
-    """SHA-256 of ``config_text``: that of the run folder's ``config.yaml``."""
-    return hashlib.sha256(config_text(config).encode()).hexdigest()
+def config_sha256() -> str:
+    """Hash of the executed configuration, that of a run's checkpoints: places and the number of epochs are left out."""
+    return comparable_sha256(executed_config())
 
 
 def _git(root: Path, *arguments: str) -> str | None:

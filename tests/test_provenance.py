@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
-from scripts.provenance import config_sha256, config_text, git_revision, software_versions
+from scripts.provenance import git_revision, software_versions
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -48,10 +46,3 @@ def test_without_git_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.Mo
 def test_versions_are_those_in_use() -> None:
     assert f"torch {torch.__version__}" in software_versions()
     assert software_versions().startswith("python 3.11")
-
-
-def test_the_hash_is_that_of_the_text_that_can_be_read_back() -> None:
-    config = {"image_size": 32, "labels": ["a", "b"], "run": ["$1"]}
-    assert yaml.safe_load(config_text(config)) == config
-    assert config_sha256(config) == hashlib.sha256(config_text(config).encode()).hexdigest()
-    assert config_sha256(config) != config_sha256({**config, "image_size": 33})

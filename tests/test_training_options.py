@@ -287,6 +287,8 @@ def test_all_that_a_run_is_reaches_mlflow(folder: Path) -> None:
         "loss": "ce", "network": "unet", "data": "phantom", "optimizer": "sgdm", "acw": False,
     }  # fmt: skip
     assert params["split_sha256"] == tags["split_sha256"] == json.loads((run / "split.json").read_text())["sha256"]
+    checkpoint = torch.load(run / "checkpoint_last.pt", weights_only=True)
+    assert tags["config_sha256"] == checkpoint["metadata"]["config_sha256"]
     assert "torch 2.13" in params["versions"]
     assert params["git_revision"] == tags["git_revision"]
     assert str(folder) not in json.dumps([params, tags])  # no path leaves the machine
