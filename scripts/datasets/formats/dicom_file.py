@@ -25,7 +25,7 @@ _TAGS = [
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness",
     "SliceLocation", "TemporalPositionIndex", "AcquisitionDateTime", "AcquisitionTime", "ContentTime", "InstanceNumber",
     "SequenceOfUltrasoundRegions", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "SegmentationType", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 ]  # fmt: skip
 _REQUIRED = (
     "SOPClassUID", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored",

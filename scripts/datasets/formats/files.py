@@ -54,7 +54,7 @@ def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:
     if path.is_file() and is_segmentation(path):
         if not image.frames:
             raise ValueError(f"{path} is a DICOM segmentation, its image is no DICOM file; export the mask as NIfTI")
-        return Volume(read_segmentation(path, image.frames))
+        return Volume(read_segmentation(path, image))
     return _in_order(read_dicom(path), image)
 
 
