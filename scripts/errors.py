@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import linecache
+import logging
 import os
 import sys
 import traceback
@@ -19,6 +20,7 @@ import warnings
 from pathlib import Path
 from types import TracebackType
 
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 PACKAGE_DIR = Path(__file__).resolve().parent
 
 
@@ -28,6 +30,7 @@ def report_user_errors() -> None:
     Also silences a warning of MONAI's that every start prints: an optional GPU codec for DICOM is not installed.
     """
     sys.excepthook = _excepthook
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it announces every exception that it passes on
     warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
 
 
@@ -68,8 +71,8 @@ def _raised_here(error: BaseException) -> bool:
 
 
 def _is_full_or_read_only(error: BaseException) -> bool:
-    """Whether the operating system refused to write: no space, a quota, a read-only place."""
-    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+    """Whether the operating system refused to write: no space, a quota, a place that is read-only."""
+    return isinstance(error, OSError) and error.errno in REFUSALS
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -3,8 +3,8 @@
     python -m tests.torture --kills 50
 
 Every training is killed by SIGKILL and resumed until the kills are used up. After each kill every checkpoint that is
-there must load; in the end the weights must have the same bytes, everything else kept the same bits, and the journal and
-MLflow the same points as in a training that was never killed, each of them once.
+there must load; in the end the weights must have the same bytes, everything else kept the same bits, and the journal
+and MLflow the same points as in a training that was never killed, each of them once.
 """
 
 from __future__ import annotations
