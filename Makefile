@@ -9,8 +9,10 @@ CONFIG ?= configs/train.yaml
 PORT ?= 5000
 
 export MLFLOW_DISABLE_TELEMETRY := true
+# Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
+export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train test lint types check ui evaluate clean
+.PHONY: help install train test lint types check ui evaluate bench-loss torture clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -38,6 +40,12 @@ types: $(DEV_STAMP)  ## check types
 	@$(BIN)/mypy
 
 check: lint types test  ## all of the above three
+
+bench-loss: $(DEV_STAMP)  ## time and memory of the losses beside torch's cross entropy
+	@$(BIN)/python -m tests.benchmarks.bench_loss
+
+torture: $(DEV_STAMP)  ## kill a training 50 times and compare it with one that never stopped
+	@$(BIN)/python -m tests.torture --kills 50
 
 clean:  ## remove .venv and caches, keep runs/
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
