@@ -49,6 +49,14 @@ def try_lock(run_dir: Path) -> str | None:
     return None
 
 
+def is_free(run_dir: Path) -> bool:
+    """Whether no process, this one included, holds a run folder."""
+    if run_dir.resolve() / LOCK_NAME in _held or try_lock(run_dir) is not None:
+        return False
+    unlock_run(run_dir)
+    return True
+
+
 def unlock_run(run_dir: Path) -> None:
     """Give a run folder back before the process ends."""
     descriptor = _held.pop(run_dir.resolve() / LOCK_NAME, None)

@@ -1,4 +1,4 @@
-"""The handler that records a training: loss, learning rate, scores, class weights and figures."""
+"""The handler that records a training: loss, learning rate, scores, class weights, machine use, figures, model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from ignite.engine import Engine, Events
 
 from scripts.networks import AdaptiveClassWeight
 from scripts.tracking.journal import Journal
-from scripts.tracking.mirror import MlflowMirror
+from scripts.tracking.machine import MachineUse
+from scripts.tracking.mirror import RUNNING, MlflowMirror
 from scripts.tracking.uploader import Uploader
 
 logger = logging.getLogger(__name__)
+
+MACHINE_INTERVAL = 60.0  # seconds between two measurements of the machine inside an epoch
+MLFLOW_MODEL = "mlflow_model"  # folder of the network in MLflow's form, in the run folder
 
 
 class RunTracker:
     """Records a run in its journal and has it copied to MLflow.
 
     Metrics: ``train/loss`` and ``train/learning_rate`` by iteration; ``train/seconds_per_epoch``,
-    ``train/images_per_second`` and ``acw/w_<class>`` by epoch; every score of the evaluator as ``val/<score>`` and
-    the best
-    ones as ``best/<score>``. Pictures that appear in the run's ``figures/`` become artefacts. Steps are iterations,
-    so that all curves share one axis.
+    ``train/images_per_second``, ``acw/w_<class>`` and ``system/...`` by epoch; every score of the evaluator as
+    ``val/<score>`` and the best ones as ``best/<score>``. Pictures that appear in the run's ``figures/`` become
+    artefacts. Steps are iterations, so that all curves share one axis.
 
     Args:
         run_dir: folder of the run.
@@ -39,6 +42,7 @@ class RunTracker:
         evaluator: the validation engine.
         network: the network, whose class weights are recorded when it has any.
         labels: class names, index = class value.
+        loss_interval: iterations between two records of the loss, >= 1.
     """
 
     def __init__(
@@ -52,18 +56,23 @@ class RunTracker:
         evaluator: Engine | None = None,
         network: torch.nn.Module | None = None,
         labels: list[str] | None = None,
+        loss_interval: int = 1,
     ) -> None:
         self.run_dir = Path(run_dir)
         self.evaluator = evaluator
         self.network = network
         self.labels = labels or []
+        self.loss_interval = loss_interval
         self.journal = Journal(run_dir)
         description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
-        self._uploader = Uploader(MlflowMirror(run_dir, {**description, "params": parameters, "tags": tags}))
+        self._mirror = MlflowMirror(run_dir, {**description, "params": parameters, "tags": tags})
+        self._uploader = Uploader(self._mirror)
+        self._machine = MachineUse(self.run_dir)
+        self._machine_time = self._epoch_start = time.perf_counter()
+        self._iterations = 0  # of this process in this epoch
         self._trainer: Engine | None = None
-        self._epoch_start = time.perf_counter()
         self._closed = False
-        self._figures: set[str] = set()
+        self._figures: dict[str, int] = {}  # name: time of the last change
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer; the evaluator is attached along with it."""
@@ -78,11 +87,14 @@ class RunTracker:
             self.evaluator.add_event_handler(Events.COMPLETED, self._validated)
 
     def close(self, status: str) -> None:
-        """Record how the run ended and wait, at most a minute, until MLflow has everything."""
+        """Record how the run ended and wait until MLflow has everything, as long as it answers."""
         if self._closed:
             return
         self._closed = True
         atexit.unregister(self._exit)
+        self._log_new_figures()
+        if (self.run_dir / MLFLOW_MODEL).is_dir():
+            self.journal.log_artifact(self.run_dir / MLFLOW_MODEL, "model")
         self.journal.close()
         if not self._uploader.close(status):
             logger.warning("MLflow lacks a part of this run; bring it over with: python -m monai.bundle run sync ...")
@@ -92,53 +104,66 @@ class RunTracker:
         for name in ("config.yaml", "split.json"):
             if (self.run_dir / name).is_file():
                 self.journal.log_artifact(self.run_dir / name, "")
+        self._mirror.finish(RUNNING)
         atexit.register(self._exit)
         self._uploader.start()
         self._uploader.wake()
 
     def _epoch_started(self, _engine: Engine) -> None:
         self._epoch_start = time.perf_counter()
+        self._iterations = 0
 
     def _iteration(self, engine: Engine) -> None:
-        loss = float(engine.state.output[0]["loss"])
-        rate = engine.optimizer.param_groups[0]["lr"]
-        self.journal.log_metrics({"train/loss": loss, "train/learning_rate": rate}, engine.state.iteration)
+        self._iterations += 1
+        step = engine.state.iteration
+        if step % self.loss_interval == 0:
+            rate = engine.optimizer.param_groups[0]["lr"]
+            loss = float(engine.state.output[0]["loss"])
+            self.journal.log_metrics({"train/loss": loss, "train/learning_rate": rate}, step)
+        if time.perf_counter() - self._machine_time > MACHINE_INTERVAL:
+            self._log_machine(step)
 
     def _epoch(self, engine: Engine) -> None:
         seconds = time.perf_counter() - self._epoch_start
-        images = engine.state.epoch_length * engine.data_loader.batch_size
-        metrics = {"train/seconds_per_epoch": seconds, "train/images_per_second": images / seconds}
-        self.journal.log_metrics({**metrics, **self._class_weights()}, engine.state.iteration)
+        metrics = self._class_weights()
+        if self._iterations == engine.state.epoch_length:  # a whole epoch of this process
+            images = self._iterations * engine.data_loader.batch_size
+            metrics |= {"train/seconds_per_epoch": seconds, "train/images_per_second": images / seconds}
+        self.journal.log_metrics(metrics, engine.state.iteration)
+        self._log_machine(engine.state.iteration)
         self._log_new_figures()
         self.journal.flush()
         self._uploader.wake()
 
+    def _log_machine(self, step: int) -> None:
+        self._machine_time = time.perf_counter()
+        self.journal.log_metrics(self._machine.measure(), step)
+
     def _class_weights(self) -> dict[str, float]:
-        layers = (
-            [] if self.network is None else [m for m in self.network.modules() if isinstance(m, AdaptiveClassWeight)]
-        )
+        modules = [] if self.network is None else self.network.modules()
+        layers = [module for module in modules if isinstance(module, AdaptiveClassWeight)]
         if not layers:
             return {}
         return {f"acw/w_{n}": float(w) for n, w in zip(self.labels, layers[0].weight.detach().cpu(), strict=True)}
 
     def _log_new_figures(self) -> None:
         for path in sorted((self.run_dir / "figures").glob("*.png")):
-            if path.name not in self._figures:
-                self._figures.add(path.name)
+            changed = path.stat().st_mtime_ns
+            if self._figures.get(path.name) != changed:
+                self._figures[path.name] = changed
                 self.journal.log_artifact(path, "figures")
 
     def _validated(self, evaluator: Engine) -> None:
         assert self._trainer is not None
+        step = self._trainer.state.iteration
         scores = {name: value for name, value in evaluator.state.metrics.items() if isinstance(value, float)}
-        self.journal.log_metrics(
-            {f"val/{name}": value for name, value in scores.items()}, self._trainer.state.iteration
-        )
+        self.journal.log_metrics({f"val/{name}": value for name, value in scores.items()}, step)
         if evaluator.state.best_metric_epoch == self._trainer.state.epoch:
             best = {f"best/{name}": value for name, value in scores.items()}
-            self.journal.log_metrics({**best, "best/epoch": self._trainer.state.epoch}, self._trainer.state.iteration)
+            self.journal.log_metrics({**best, "best/epoch": self._trainer.state.epoch}, step)
 
-    def _fail(self, _engine: Engine, error: Exception) -> None:
-        self.close("FAILED")
+    def _fail(self, _engine: Engine, error: BaseException) -> None:
+        self.close("KILLED" if isinstance(error, SystemExit | KeyboardInterrupt) else "FAILED")
         raise error
 
     def _exit(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from scripts.run_lock import is_free
 from scripts.tracking.mirror import STATE_NAME, MlflowMirror
 
 logger = logging.getLogger(__name__)
@@ -12,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[str]:
     """Bring the journals of all runs below ``output_dir`` to MLflow; nothing is brought over twice.
+
+    A run that never said how it ended, and whose process is gone, gets the status KILLED.
 
     Args:
         output_dir: the folder of all runs.
@@ -22,16 +25,47 @@ def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[s
 
     Raises:
         FileNotFoundError: there is no recorded run below ``output_dir``.
+        ValueError: MLflow can't be reached for a run; the others are brought over.
     """
     root = Path(output_dir)
-    found = sorted(path for path in root.glob(f"*/{STATE_NAME}") if not path.parent.is_symlink())
+    found = _recorded(root)
     if not found:
         raise FileNotFoundError(f"no recorded run under {root.resolve()}; name the folder of your runs by --output_dir")
-    done = []
-    for path in found:
-        mirror = MlflowMirror(path.parent, tracking_uri=tracking_uri)
-        if mirror.pending:
-            mirror.push()
-            done.append(path.parent.name)
+    done, failed = [], {}
+    for run_dir in found:
+        try:
+            if _sync(run_dir, tracking_uri):
+                done.append(run_dir.name)
+        except Exception as error:
+            failed[run_dir.name] = f"{type(error).__name__}: {error}".splitlines()[0]
     logger.info("MLflow: %d run(s) brought up to date of %d", len(done), len(found))
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise ValueError(f"{len(failed)} run(s) wait for MLflow, such as {name} ({reason}); start it and sync again")
     return done
+
+
+def sync_others(run_dir: Path) -> None:
+    """Bring over what the runs beside ``run_dir`` left whose processes are gone; what fails waits for the next time."""
+    for other in _recorded(run_dir.parent):
+        if other != run_dir and is_free(other):
+            try:
+                if _sync(other, None):
+                    logger.info("MLflow: brought over what %s had left", other.name)
+            except Exception as error:
+                logger.debug("MLflow: %s waits (%s)", other.name, error)
+
+
+def _recorded(root: Path) -> list[Path]:
+    return sorted(path.parent for path in root.glob(f"*/{STATE_NAME}") if not path.parent.is_symlink())
+
+
+def _sync(run_dir: Path, tracking_uri: str | None) -> bool:
+    """Returns whether there was anything to bring over."""
+    mirror = MlflowMirror(run_dir, tracking_uri=tracking_uri)
+    if mirror.unfinished and is_free(run_dir):
+        mirror.finish("KILLED")
+    if not mirror.pending:
+        return False
+    mirror.push()
+    return True

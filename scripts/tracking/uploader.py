@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
+import time
 
 from scripts.tracking.mirror import MlflowMirror
+from scripts.tracking.sync import sync_others
 
 logger = logging.getLogger(__name__)
-
-# MLflow's own patience (7 retries of 120 s) would hold a call for minutes; here a failed call is simply made again
-# later.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
 class Uploader(threading.Thread):
     """Pushes a mirror when woken and once a minute; failures are told once and tried again.
+
+    When MLflow answers for the first time it also brings over what earlier runs beside this one left.
 
     Args:
         mirror: the mirror to push; used by this thread alone once it runs.
@@ -29,25 +28,27 @@ class Uploader(threading.Thread):
         self.interval = interval
         self._wake = threading.Event()
         self._end: str | None = None
-        self._told = False
-        for name, value in {**PATIENCE, "MLFLOW_DISABLE_TELEMETRY": "true"}.items():
-            os.environ.setdefault(name, value)
+        self._failing = False
+        self._others_done = False
 
     def wake(self) -> None:
         """Ask for a push soon."""
         self._wake.set()
 
-    def close(self, status: str, timeout: float = 60.0) -> bool:
+    def close(self, status: str, patience: float = 30.0) -> bool:
         """Tell MLflow how the run ended and stop; returns whether MLflow has everything.
 
         Args:
             status: "FINISHED", "FAILED" or "KILLED".
-            timeout: seconds to wait for a push that is under way.
+            patience: seconds to wait without MLflow answering anything.
         """
         self._end = status
         self._wake.set()
-        if self.is_alive():
-            self.join(timeout)
+        calls, since = self.mirror.calls, time.monotonic()
+        while self.is_alive() and time.monotonic() - since < patience:
+            self.join(0.05)
+            if self.mirror.calls != calls:
+                calls, since = self.mirror.calls, time.monotonic()
         return not self.is_alive() and not self.mirror.pending
 
     def run(self) -> None:
@@ -56,27 +57,28 @@ class Uploader(threading.Thread):
             self._wake.wait(self.interval)
             self._wake.clear()
             end = self._end
-            if end is not None:
-                self.mirror.finish(end)
-            self._push()
+            self._push(end)
             if end is not None:
                 return
 
-    def _push(self) -> None:
+    def _push(self, end: str | None) -> None:
         try:
+            if end is not None:
+                self.mirror.finish(end)
             self.mirror.push()
+            if not self._others_done and end is None:
+                self._others_done = True
+                sync_others(self.mirror.run_dir)
         except Exception as error:
-            if not self._told:
-                logger.warning(
-                    "MLflow can't be reached (%s); the run goes on, its metrics wait on disk", _first_line(error)
-                )
-            self._told = True
+            if not self._failing:
+                logger.warning("MLflow can't be reached (%s); the run goes on, its metrics wait on disk", _brief(error))
+            self._failing = True
         else:
-            if self._told:
-                logger.warning("MLflow is back; the waiting metrics are brought over")
-            self._told = False
+            if self._failing:
+                logger.warning("MLflow is back; it has all that waited")
+            self._failing = False
 
 
-def _first_line(error: Exception) -> str:
+def _brief(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"

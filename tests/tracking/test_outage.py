@@ -1,0 +1,152 @@
+"""A tracking server that is away at any time costs no point and no training."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from scripts.tracking import MlflowMirror, read_records, sync_runs
+from scripts.tracking.journal import Journal
+from scripts.tracking.uploader import Uploader
+from tests.tracking.servers import Server
+
+POINTS = 60
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+def begin(run_dir: Path, uri: str) -> tuple[Journal, Uploader]:
+    run_dir.mkdir(parents=True)
+    words = {"tracking_uri": uri, "experiment_name": "outage", "run_name": run_dir.name, "params": {"a": 1}, "tags": {}}
+    uploader = Uploader(MlflowMirror(run_dir, words), interval=0.2)
+    uploader.start()
+    return Journal(run_dir), uploader
+
+
+def record(journal: Journal, steps: range) -> float:
+    """Record points as a training does; returns the seconds that it took."""
+    began = time.perf_counter()
+    for step in steps:
+        journal.log_metrics({"train/loss": 1 / (step + 1), "train/learning_rate": 0.1}, step)
+    return time.perf_counter() - began
+
+
+def finish(journal: Journal, uploader: Uploader, status: str = "FINISHED") -> bool:
+    """Close the run, which takes seconds at most; returns whether MLflow has everything."""
+    journal.close()
+    began = time.monotonic()
+    complete = uploader.close(status)
+    assert time.monotonic() - began < 10
+    return complete
+
+
+def points_there(run_dir: Path) -> Counter[tuple[str, int, float]]:
+    state = json.loads((run_dir / "tracking.json").read_text())
+    client = mlflow.MlflowClient(state["tracking_uri"])
+    names = client.get_run(state["run_id"]).data.metrics
+    return Counter((p.key, p.step, p.value) for n in names for p in client.get_metric_history(state["run_id"], n))
+
+
+def points_here(run_dir: Path) -> Counter[tuple[str, int, float]]:
+    records = [r for r, _ in read_records(run_dir / "metrics.jsonl") if "metrics" in r]
+    return Counter((name, r["step"], value) for r in records for name, value in r["metrics"].items())
+
+
+def assert_complete(run_dir: Path, status: str = "FINISHED") -> None:
+    here = points_here(run_dir)
+    assert here.total() == 2 * POINTS
+    assert points_there(run_dir) == here
+    state = json.loads((run_dir / "tracking.json").read_text())
+    assert mlflow.MlflowClient(state["tracking_uri"]).get_run(state["run_id"]).info.status == status
+
+
+def wait_for(condition: object) -> None:
+    for _ in range(100):
+        if condition():  # type: ignore[operator]
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within 10 s")
+
+
+def test_a_server_that_is_down_at_the_start(server: Server, tmp_path: Path) -> None:
+    server.stop()
+    run_dir = tmp_path / "run"
+    journal, uploader = begin(run_dir, server.uri)
+    assert record(journal, range(POINTS)) < 0.5  # the training's thread writes to the journal and to nothing else
+    assert not finish(journal, uploader)
+    with pytest.raises(ValueError, match=r"1 run\(s\) wait for MLflow, such as run .*127.0.0.1:\d+ does not answer"):
+        sync_runs(tmp_path)
+    server.start()
+    assert sync_runs(tmp_path) == ["run"]
+    assert_complete(run_dir)
+    assert sync_runs(tmp_path) == []
+    assert_complete(run_dir)
+
+
+def test_a_server_that_dies_and_comes_back(server: Server, tmp_path: Path) -> None:
+    server.start()
+    over, ended = tmp_path / "over", tmp_path / "ended"  # the outage is over before the training, or is not
+    runs = [begin(run_dir, server.uri) for run_dir in (over, ended)]
+    for journal, uploader in runs:
+        record(journal, range(POINTS // 2))
+        wait_for(lambda uploader=uploader: not uploader.mirror.pending)
+    server.stop()
+    for journal, _ in runs:
+        assert record(journal, range(POINTS // 2, POINTS)) < 0.5
+    assert not finish(*runs[1])
+    server.start()
+    assert finish(*runs[0])
+    assert_complete(over)
+    assert sync_runs(tmp_path) == ["ended"]
+    assert_complete(ended)
+
+
+def test_a_server_that_hangs_holds_nothing_up(server: Server, tmp_path: Path) -> None:
+    server.start()
+    server.hang()
+    run_dir = tmp_path / "run"
+    journal, uploader = begin(run_dir, server.uri)
+    assert record(journal, range(POINTS)) < 0.5
+    assert not finish(journal, uploader, "FAILED")
+    server.go_on()
+    sync_runs(tmp_path)
+    assert_complete(run_dir, "FAILED")
+
+
+def test_points_sent_twice_are_there_once(server: Server, tmp_path: Path) -> None:
+    server.start()
+    run_dir = tmp_path / "run"
+    journal, uploader = begin(run_dir, server.uri)
+    record(journal, range(POINTS))
+    assert finish(journal, uploader)
+    state = json.loads((run_dir / "tracking.json").read_text())
+    (run_dir / "tracking.json").write_text(json.dumps({**state, "offset": 0, "told": None}))
+    sync_runs(tmp_path)
+    assert_complete(run_dir)
+
+
+def test_the_next_start_brings_over_what_a_killed_run_left(server: Server, tmp_path: Path) -> None:
+    server.start()
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    words = {"tracking_uri": server.uri, "experiment_name": "outage", "run_name": "killed", "params": {}, "tags": {}}
+    MlflowMirror(killed, words).finish("RUNNING")
+    journal = Journal(killed)
+    record(journal, range(POINTS))
+    journal.close()
+    journal, uploader = begin(tmp_path / "next", server.uri)
+    uploader.wake()
+    wait_for(lambda: "KILLED" in (killed / "tracking.json").read_text() and not MlflowMirror(killed).pending)
+    assert finish(journal, uploader)
+    assert_complete(killed, "KILLED")
