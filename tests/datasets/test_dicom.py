@@ -216,7 +216,7 @@ def test_a_segmentation_that_names_no_frame_is_placed_by_position(tmp_path):
     [
         ({"PerFrameFunctionalGroupsSequence": []}, "has 3 frames and describes 0"),
         (
-            {"SegmentationType": "FRACTIONAL", "PixelData": bytes(range(256)) * 18, "BitsAllocated": 8},
+            {"SegmentationType": "FRACTIONAL", "PixelData": RAMP, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
             "holds fractions",
         ),
         ({"Rows": 24, "Columns": 64}, "its size 64 x 24 is not that of its image, 48 x 32"),
