@@ -36,25 +36,18 @@ def find_trus(dataset_dir: str | Path, keep_names: bool = False) -> list[Case]:
     """
     root = open_root(dataset_dir, "the patients' folders")
     cases: list[Case] = []
+    stems = {stem_of(path) for path in root.iterdir()}
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    patients = [folder for folder in folders if _holds_scans(folder)]
-    if patients:
-        for folder in patients:
-            for name, image, mask in _find_scans(folder):
-                scan = f"{folder.name}_{name}"
-                cases.append(Case(scan, str(image), str(mask), folder.name, private=not keep_names))
+    # A folder with a mask beside it is a series, one without is a patient's.
+    patients = [path for path in folders if not path.name.endswith(_MARK) and f"{path.name}{_MARK}" not in stems]
+    for folder in patients:
+        for name, image, mask in _find_scans(folder):
+            cases.append(Case(f"{folder.name}_{name}", str(image), str(mask), folder.name, private=not keep_names))
     for name, image, mask in _find_scans(root, leave_out=patients):
         cases.append(Case(name, str(image), str(mask), name, private=not keep_names))
     if not cases:
         raise FileNotFoundError(f"no DICOM scan under {root}; the expected tree is in docs/datasets.md")
     return cases
-
-
-def _holds_scans(folder: Path) -> bool:
-    """Whether a folder is a patient's: scans with masks lie in it, not the frames of one scan."""
-    return any(stem_of(path).endswith(_MARK) for path in folder.iterdir()) or any(
-        child.is_dir() and find_dicoms(child) for child in folder.iterdir()
-    )
 
 
 def _find_scans(folder: Path, leave_out: list[Path] | None = None) -> list[tuple[str, Path, Path]]:

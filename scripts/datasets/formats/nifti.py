@@ -10,6 +10,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from .volume import MAX_BYTES, Volume, spacing_of
@@ -80,7 +81,9 @@ def _check_shape(path: Path, image: Any, channel: int | None) -> tuple[int, ...]
 
 def _check_affine(path: Path, image: Any) -> NDArray[np.float64]:
     affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or (image.header["pixdim"][1:4] <= 0).any():
+    with ImageOpener(path) as file:  # nibabel mends a spacing of 0 when it opens an image
+        steps = type(image.header).from_fileobj(file, check=False)["pixdim"][1 : 1 + min(len(image.shape), 3)]
+    if not np.isfinite(affine).all() or not (steps > 0).all():
         raise ValueError(f"{path} has no spacing (pixdim must be > 0 and finite); write it with its geometry")
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ValueError(f"{path} has an affine whose axes lie in a plane; write it with its geometry")
