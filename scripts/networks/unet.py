@@ -17,9 +17,9 @@ class UNet(nn.Module):
     """Ronneberger's U-Net with padded convolutions: MONAI's `BasicUNet` whose last up-convolution halves its channels.
 
     31,030,658 parameters for one channel and two classes, those of Ronneberger's Figure 1. `BasicUNet` with the same
-    channels has 31,100,354 (69,696 more: its last up-convolution keeps 128 channels), so that one block is replaced
-    here; `UNet` adds strided convolutions for pooling and one convolution a level, `DynUNet` needs a normalisation. The
-    often quoted 31,031,685 is a Keras version with one more convolution before the scores.
+    channels has 31,100,354 (69,696 more: its last up-convolution keeps 128 channels), so that its joining blocks are
+    replaced (`JoinLevels`); `UNet` adds strided convolutions for pooling and one convolution a level, `DynUNet` needs a
+    normalisation. The often quoted 31,031,685 is a Keras version with one more convolution before the scores.
 
     Departures from Ronneberger et al.: convolutions pad with zeros and nothing is cropped, so that the output has the
     image's size; where pooling had rounded down, the last row or column is repeated. Weights are drawn from torch's
@@ -68,15 +68,17 @@ class UNet(nn.Module):
             act=("relu", {"inplace": True}),
             norm=norm,
         )
-        self.unet.upcat_1 = UpCat(
-            spatial_dims=2,
-            in_chns=channels[1],
-            cat_chns=channels[0],
-            out_chns=channels[0],
-            act=("relu", {"inplace": True}),
-            norm=norm,
-            bias=True,
-        )
+        for level in range(4, 0, -1):
+            block = JoinLevels(
+                spatial_dims=2,
+                in_chns=channels[level],
+                cat_chns=channels[level - 1],
+                out_chns=channels[level - 1],
+                act=("relu", {"inplace": True}),
+                norm=norm,
+                bias=True,
+            )
+            setattr(self.unet, f"upcat_{level}", block)
         for level in (self.unet.down_3, self.unet.down_4):
             level.add_module("dropout", nn.Dropout(dropout))
         for name, child in self.unet.named_children():
@@ -92,6 +94,24 @@ class UNet(nn.Module):
         """Return the logits of an image."""
         logits: torch.Tensor = self.unet(image)
         return logits
+
+
+class JoinLevels(UpCat):  # type: ignore[misc]  # MONAI has no types
+    """MONAI's block that joins a level with the one above it, where the upsampled level is a row or a column short.
+
+    MONAI pads by replication, whose gradient torch.compile gets wrong on a CPU (torch 2.13). Repeating the last row or
+    column is the same.
+    """
+
+    def forward(self, x: torch.Tensor, x_e: torch.Tensor) -> torch.Tensor:
+        """Return the features of the level above, from those below it (B, C, h, w) and its own (B, C', H, W)."""
+        upsampled = self.upsample(x)
+        if upsampled.size(2) < x_e.size(2):
+            upsampled = torch.cat([upsampled, upsampled[:, :, -1:]], dim=2)
+        if upsampled.size(3) < x_e.size(3):
+            upsampled = torch.cat([upsampled, upsampled[:, :, :, -1:]], dim=3)
+        joined: torch.Tensor = self.convs(torch.cat([x_e, upsampled], dim=1))
+        return joined
 
 
 def _initialise(module: nn.Module) -> None:

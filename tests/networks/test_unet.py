@@ -50,16 +50,16 @@ def test_convolutions_start_with_the_papers_standard_deviation():
 
 
 def test_features_start_with_a_variance_near_one():
-    torch.manual_seed(0)
-    net = UNet(channels=(16, 32, 64, 128, 256)).eval()
-    image = torch.rand(2, 1, 64, 64)
-    features = []
-    net.unet.upcat_1.register_forward_hook(lambda module, inputs, output: features.append(output))
-    with torch.no_grad():
-        logits = net(image)
-    # 1.2 here; twice the variance in the up-convolutions would give 4.6, in the others thousands.
-    assert 0.5 < features[0].square().mean() < 2
-    assert logits.std() < 1
+    squares, deviations = [], []
+    for seed in range(8):
+        torch.manual_seed(seed)
+        net = UNet(channels=(16, 32, 64, 128, 256)).eval()
+        net.unet.upcat_1.register_forward_hook(lambda module, inputs, output: squares.append(output.square().mean()))
+        with torch.no_grad():
+            deviations.append(net(torch.randn(2, 1, 64, 64)).std())
+    # Single networks scatter from 0.6 to 2.4. Twice the variance in the up-convolutions would give 4 times the mean.
+    assert 0.7 < torch.stack(squares).mean() < 2
+    assert torch.stack(deviations).mean() < 1
 
 
 def test_dropout_acts_at_the_end_of_the_contracting_path_in_training_alone():
