@@ -16,6 +16,7 @@ from scripts.networks import AdaptiveClassWeight
 from scripts.tracking.journal import Journal
 from scripts.tracking.machine import MachineUse
 from scripts.tracking.mirror import RUNNING, MlflowMirror
+from scripts.tracking.monai_tracking import share_run
 from scripts.tracking.uploader import Uploader
 
 logger = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class RunTracker:
             if (self.run_dir / name).is_file():
                 self.journal.log_artifact(self.run_dir / name, "")
         self._mirror.finish(RUNNING)
+        share_run([engine, self.evaluator], self._mirror)
         atexit.register(self._exit)
         self._uploader.start()
         self._uploader.wake()

@@ -1,0 +1,132 @@
+"""What a training's own run looks like in MLflow, however the training ends and whoever else starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from ignite.engine import Events
+from mlflow.entities import Run
+from monai.bundle import ConfigWorkflow
+
+from scripts.tracking import read_curve, sync_runs
+from tests.workflows import ROOT, make_workflow, tiny_overrides
+
+NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One database for all, as making one takes seconds."""
+    return tmp_path_factory.mktemp("tracked")
+
+
+def start(folder: Path, name: str, **overrides: Any) -> ConfigWorkflow:
+    settings = {**NETWORK, "run_name": name, "experiment_name": "tested", **overrides}
+    workflow = make_workflow("train.yaml", **tiny_overrides(folder, bundle_root=str(folder), **settings))
+    workflow.initialize()
+    return workflow
+
+
+def run_of(folder: Path, name: str) -> Run:
+    state = json.loads((folder / "runs" / name / "tracking.json").read_text())
+    return mlflow.MlflowClient(state["tracking_uri"]).get_run(state["run_id"])
+
+
+def test_a_training_that_breaks_is_failed_and_one_that_is_stopped_is_killed(folder: Path) -> None:
+    workflow = start(folder, "broken")
+    workflow.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=2), lambda: 1 / 0)
+    with pytest.raises(RuntimeError):
+        workflow.run()
+    assert run_of(folder, "broken").info.status == "FAILED"
+    workflow = start(folder, "stopped")
+    workflow.trainer.add_event_handler(Events.ITERATION_STARTED(once=2), lambda: os.kill(os.getpid(), 15))
+    with pytest.raises(SystemExit):
+        workflow.run()
+    first = run_of(folder, "stopped")
+    assert first.info.status == "KILLED"
+    start(folder, "stopped", resume=True).run()
+    again = run_of(folder, "stopped")
+    assert (again.info.run_id, again.info.status) == (first.info.run_id, "FINISHED")
+    assert again.info.end_time > first.info.end_time
+
+
+def test_a_run_holds_what_it_was_and_no_paths(folder: Path) -> None:
+    start(folder, "whole", loss_interval=2).run()
+    run = run_of(folder, "whole")
+    assert run.data.params["loss"] == "adfl"
+    assert run.data.params["batch_size"] == "4"
+    assert {"bundle_version", "git_revision", "split_sha256", "data_fingerprint"} <= set(run.data.tags)
+    assert not [name for name, value in run.data.tags.items() if str(folder) in value]
+    assert {"val/dice/prostate", "val/iou/background", "val/dice/mean", "best/iou/mean", "acw/w_prostate"} <= set(
+        run.data.metrics
+    )
+    assert {"train/seconds_per_epoch", "train/images_per_second", "train/learning_rate"} <= set(run.data.metrics)
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= set(run.data.metrics)
+    assert sorted(read_curve(folder / "runs" / "whole" / "metrics.jsonl", "train/loss")) == [2, 4, 6]
+
+
+def test_monais_own_tracking_logs_into_the_same_run(folder: Path) -> None:
+    start(folder, "monai", tracking="mlflow").run()
+    run = run_of(folder, "monai")
+    assert run.info.status == "FINISHED"
+    assert {"train_loss", "train/loss", "val/dice/mean", "dice/mean"} <= set(run.data.metrics)
+    same_name = [r for r in _client(folder).search_runs([run.info.experiment_id]) if r.info.run_name == "monai"]
+    assert len(same_name) == 1
+
+
+def _client(folder: Path) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+
+
+STARTER = """
+import os, sys, time
+from pathlib import Path
+import mlflow, mlflow.store.tracking.sqlalchemy_store  # once for all twelve, as importing takes seconds
+from scripts.tracking import Journal, MlflowMirror
+from scripts.tracking.uploader import Uploader
+
+def train(root, name):
+    (root / name).mkdir()
+    words = {"tracking_uri": f"sqlite:///{root}/mlflow.db", "experiment_name": "fresh", "run_name": name}
+    uploader = Uploader(MlflowMirror(root / name, {**words, "params": {"name": name}, "tags": {}}))
+    uploader.start()
+    journal = Journal(root / name)
+    for step in range(20):
+        journal.log_metrics({"train/loss": step / 7, "train/learning_rate": 0.1}, step)
+        uploader.wake()
+        time.sleep(0.02)
+    journal.close()
+    return 0 if uploader.close("FINISHED", patience=60) else 1
+
+children = []
+for index in range(12):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os._exit(train(Path(sys.argv[1]), f"run{index}"))
+sys.exit(max(os.waitpid(child, 0)[1] for child in children) != 0)
+"""
+
+
+@pytest.mark.slow
+def test_twelve_trainings_that_start_together_on_a_fresh_store_are_twelve_runs(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", STARTER, str(tmp_path)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, env=env, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("fresh")
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.params["name"] for run in runs) == sorted(f"run{i}" for i in range(12))
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    for run in runs:
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "train/loss")]
+        assert sorted(steps) == list(range(20))
+    assert sync_runs(tmp_path) == []
