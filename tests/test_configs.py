@@ -99,6 +99,16 @@ def test_every_combination_has_monais_properties_and_trains_two_steps(
     assert type(resolved(workflow, "optimizer")).__name__ == {"adam": "Adam", "sgdm": "SGD"}[optimizer[10:-5]]
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_trains_on_colour_and_on_odd_sizes(tmp_path: Path, network: str) -> None:
+    workflow = condition(tmp_path, "loss_adfl.yaml", network, **alone(in_channels=3, image_size=[33, 47]))
+    train(workflow)
+    trainer = resolved(workflow, "train::trainer")
+    assert trainer.state.iteration == 2
+    assert trainer.state.output[0]["image"].shape == (3, 33, 47)
+    assert trainer.state.output[0]["pred"].shape == (2, 33, 47)
+
+
 def test_the_runs_name_says_its_condition(folder: Path) -> None:
     workflow = condition(folder, "loss_fl_alpha1.yaml", "network_vgg19_fcn.yaml", "optimizer_sgdm.yaml", seed=3, fold=1)
     workflow.parser.parse()

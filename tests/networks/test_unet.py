@@ -1,8 +1,9 @@
 import pytest
 import torch
 from monai.networks.nets import BasicUNet
+from monai.networks.nets.basic_unet import UpCat
 
-from scripts.networks.unet import UNet
+from scripts.networks.unet import JoinLevels, UNet
 
 
 def count(net):
@@ -82,3 +83,12 @@ def test_normalisation_is_an_option():
 def test_refuses_channels_that_do_not_double(channels):
     with pytest.raises(ValueError, match="channels must be five integers, each twice the one before"):
         UNet(channels=channels)
+
+
+@pytest.mark.parametrize("size", [(8, 6), (9, 7), (9, 6), (8, 7)])
+def test_levels_are_joined_as_monai_joins_them(size):
+    arguments = {"spatial_dims": 2, "in_chns": 8, "cat_chns": 4, "out_chns": 4, "act": "relu", "norm": None, "bias": True}
+    ours, theirs = JoinLevels(**arguments), UpCat(**arguments)
+    theirs.load_state_dict(ours.state_dict())
+    below, above = torch.randn(2, 8, size[0] // 2, size[1] // 2), torch.randn(2, 4, *size)
+    torch.testing.assert_close(ours(below, above), theirs(below, above), rtol=0, atol=0)
