@@ -148,7 +148,7 @@ class MlflowMirror:
         database = sqlite_file(self.tracking_uri)
         location = (database.parent / "mlartifacts").as_uri() if database else None
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
         except Exception:
             experiment = client.get_experiment_by_name(name)  # another process was first
             if experiment is None:
