@@ -241,6 +241,17 @@ def test_a_network_of_other_classes_is_refused_before_training(folder: Path) -> 
     assert "2 labels" in said
 
 
+@pytest.mark.parametrize("network", ["network_deeplabv3plus.yaml", "network_vgg19_fcn.yaml"])
+def test_pretrained_weights_that_are_not_there_or_do_not_fit_are_refused(folder: Path, network: str) -> None:
+    missing = folder / "none.pth"
+    said = refusal(folder, "loss_ce.yaml", network, **{"network_def::pretrained_path": str(missing)})
+    assert said.startswith(f"no pretrained weights at {missing}")
+    torch.save({"conv9.weight": torch.zeros(1)}, folder / "other.pth")
+    said = refusal(folder, "loss_ce.yaml", network, **{"network_def::pretrained_path": str(folder / "other.pth")})
+    assert "does not fit the backbone: missing (" in said
+    assert "unexpected (1): conv9.weight" in said
+
+
 def test_class_weights_of_other_classes_are_refused_before_training(folder: Path) -> None:
     said = refusal(folder, **{"class_weight::num_classes": 3, "class_weight::class_counts": [5, 4, 3]})
     assert said == "class_weight has 3 classes, but there are 2 labels"
