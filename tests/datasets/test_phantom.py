@@ -105,8 +105,8 @@ def test_other_settings_and_other_files_are_refused_and_kept(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_cases": 0}, "num_cases of the phantom must be 1 to 100, got 0"),
-        ({"num_cases": 101}, "num_cases of the phantom must be 1 to 100, got 101"),
+        ({"num_cases": 0}, "num_cases of the phantom must be 1 to 10,000, got 0"),
+        ({"num_cases": 10_001}, "num_cases of the phantom must be 1 to 10,000, got 10001"),
         ({"size": (16, 160, 12)}, r"size of the phantom must be at least \(32, 32, 4\), got \(16, 160, 12\)"),
         ({"size": (160, 160)}, r"size of the phantom must be at least \(32, 32, 4\), got \(160, 160\)"),
         ({"seed": -1}, "seed of the phantom must be >= 0, got -1"),

@@ -43,7 +43,7 @@ def find_phantom(
 
     Args:
         dataset_dir: folder of the phantom; absent, empty, or written by an earlier call with equal settings.
-        num_cases: number of cases, 1 to 100; case i does not depend on it.
+        num_cases: number of cases, 1 to 10,000; case i does not depend on it.
         size: voxels along x, y and z; the field of view stays the same.
         seed: of all chance.
 
@@ -62,8 +62,8 @@ def find_phantom(
 
 
 def _check_settings(num_cases: int, size: tuple[int, int, int], seed: int) -> tuple[int, int, int]:
-    if not 1 <= num_cases <= 100:
-        raise ValueError(f"num_cases of the phantom must be 1 to 100, got {num_cases}")
+    if not 1 <= num_cases <= 10_000:
+        raise ValueError(f"num_cases of the phantom must be 1 to 10,000, got {num_cases}")
     if len(size) != 3 or min(size[0], size[1]) < 32 or size[2] < 4:
         raise ValueError(f"size of the phantom must be at least (32, 32, 4), got {tuple(size)}")
     if seed < 0:

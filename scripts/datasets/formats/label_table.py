@@ -34,11 +34,11 @@ class LabelTable:
         Raises:
             ValueError: a value or colour is written wrongly, stands twice, or both kinds are mixed.
         """
-        table = cls(tuple((k,) if isinstance(k, int | str) else tuple(k) for k in classes), tuple(ignored))
+        table = cls(tuple(tuple(k) if isinstance(k, list | tuple) else (k,) for k in classes), tuple(ignored))
         keys = [key for keys in (*table.classes, table.ignored) for key in keys]
+        numbers = [_number(key) for key in keys]
         if len({isinstance(key, str) for key in keys}) > 1:
             raise ValueError(f"a label table holds values or colours, not both; got {keys}")
-        numbers = [_number(key) for key in keys]
         if len(set(numbers)) < len(numbers):
             twice = next(key for key, n in zip(keys, numbers, strict=True) if numbers.count(n) > 1)
             raise ValueError(f"a label table names each value or colour once, {twice!r} stands in it twice")

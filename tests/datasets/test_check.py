@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import csv
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.datasets import check_dataset, find_folder, find_promise12, prepare_dataset
+from tests.synthetic import random_volume, write_folder, write_mhd, write_picture, write_promise12
+
+LABELS = ["background", "prostate"]
+
+
+def check(cases, folder, **settings):
+    defaults = {"name": "toy", "labels": LABELS, "num_folds": 3, "output_dir": folder, "prepared_dir": folder}
+    check_dataset(cases, **(defaults | settings))
+
+
+def table_of(folder):
+    with (folder / "check" / "toy" / "check.csv").open() as file:
+        return {row["case"]: row for row in csv.DictReader(file)}
+
+
+def test_a_sound_data_set_is_described(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    check(find_promise12(write_promise12(tmp_path / "raw", 4, empty=(2,))), tmp_path)
+    row = table_of(tmp_path)["Case00"]
+    assert (row["size"], row["spacing_mm"], row["type"]) == ("40 x 32 x 5", "0.5 x 0.5 x 3", "int16")
+    share = 100 * random_volume(0)[1].mean()
+    assert float(row["prostate_percent"]) == pytest.approx(share, abs=0.01)
+    assert table_of(tmp_path)["Case02"]["findings"] == "empty mask"
+    assert "1 of 4 masks are empty (class 0 alone): Case02" in caplog.text
+    assert "no error in 4 cases" in caplog.text
+    with Image.open(tmp_path / "check" / "toy" / "check.png") as sheet:
+        assert sheet.width >= 4 * 160
+
+
+def test_all_faults_are_found_at_once(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    root = write_promise12(tmp_path / "raw", 5)
+    (root / "Case01.raw").write_bytes(b"")
+    write_mhd(root / "Case03_segmentation.mhd", random_volume(3)[1] * 2)
+    with pytest.raises(ValueError, match=r"2 of 5 cases are at fault, the first: .*Case01\.raw is truncated"):
+        check(find_promise12(root), tmp_path)
+    errors = {name for name, row in table_of(tmp_path).items() if row["findings"].startswith("ERROR")}
+    assert errors == {"Case01", "Case03"}
+    assert "Case03_segmentation.mhd holds the value(s) 2" in caplog.text
+
+
+def test_equal_images_are_found_and_kept_in_one_part(tmp_path, caplog):
+    root = write_folder(tmp_path / "raw", 8)
+    write_picture(root / "images" / "p7.png", np.asarray(Image.open(root / "images" / "p0.png")))
+    cases = find_folder(root, keep_names=True)
+    check(cases, tmp_path, in_channels=3)
+    assert "p0, p7 are the same image" in caplog.text
+    assert table_of(tmp_path)["p0"]["findings"] == "same image as p7"
+    for seed in range(5):
+        prepared = prepare_dataset(
+            cases,
+            name="toy",
+            labels=LABELS,
+            image_size=32,
+            in_channels=3,
+            num_folds=4,
+            split_seed=seed,
+            prepared_dir=tmp_path / "out",
+        )
+        assert any({"p0", "p7"} <= set(names) for names in prepared.split.values())
+
+
+def test_gray_among_colours_is_told_and_colour_among_gray_refused(tmp_path, caplog):
+    root = write_folder(tmp_path / "raw", 4)
+    picture = np.asarray(Image.open(root / "images" / "p1.png"))[..., 0]
+    write_picture(root / "images" / "p1.png", picture)
+    cases = find_folder(root, keep_names=True)
+    check(cases, tmp_path, in_channels=3)
+    assert "1 of 4 images: gray among colours, its channel is repeated: p1" in caplog.text
+    with pytest.raises(ValueError, match=r"3 of 4 cases are at fault, the first: .*p0\.png is coloured"):
+        check(cases, tmp_path)
+
+
+def test_preparing_leaves_table_and_pictures_beside_the_slices_and_the_same_each_time(tmp_path):
+    cases = find_promise12(write_promise12(tmp_path / "raw", 4))
+    found = []
+    for place in "ab":
+        prepared = prepare_dataset(
+            cases, name="toy", labels=LABELS, image_size=32, num_folds=3, prepared_dir=tmp_path / place
+        )
+        found.append([(prepared.root / name).read_bytes() for name in ("check.csv", "check.png")])
+    assert found[0] == found[1]
+
+
+def test_the_long_table_shows_what_was_found_first(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    root = write_folder(tmp_path / "raw", 60)
+    write_picture(root / "masks" / "p59.png", np.zeros((32, 40), dtype=np.uint8))
+    check(find_folder(root, keep_names=True), tmp_path, in_channels=3)
+    assert "... 20 more without findings" in caplog.text
+    assert [line for line in caplog.text.splitlines() if line.startswith("p59") and line.endswith("empty mask")]
