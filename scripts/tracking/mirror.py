@@ -20,6 +20,7 @@ from scripts.tracking.stores import file_lock, require_answer, sqlite_file, stor
 
 STATE_NAME = "tracking.json"
 UID_TAG = "adfl.run_uid"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages of trainings, not of chats
 BATCH = 1000  # points a call, the most that MLflow takes
 RUNNING = "RUNNING"
 
