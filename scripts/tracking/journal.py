@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -91,3 +91,13 @@ def read_curve(path: Path, name: str) -> dict[int, float]:
     """One metric by step, the last value where a step was recorded twice."""
     records = (record for record, _ in read_records(path) if "metrics" in record)
     return {r["step"]: v for r in records if not math.isnan(v := r["metrics"].get(name, math.nan))}
+
+
+def read_curves(path: Path, names: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Several metrics by name and step, in one reading; the last value where a step was recorded twice."""
+    curves: dict[str, dict[int, float]] = {name: {} for name in names}
+    for record, _ in read_records(path) if path.is_file() else ():
+        for name, value in record.get("metrics", {}).items():
+            if name in curves and not math.isnan(value):
+                curves[name][record["step"]] = value
+    return curves

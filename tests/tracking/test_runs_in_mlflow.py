@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
+import torch
 from ignite.engine import Events
 from mlflow.entities import Run
 from monai.bundle import ConfigWorkflow
 
+from scripts.checkpoint import load_network
 from scripts.tracking import read_curve, sync_runs
+from tests.tiny_network import TinyNetwork
 from tests.workflows import ROOT, make_workflow, tiny_overrides
 
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
@@ -71,6 +75,29 @@ def test_a_run_holds_what_it_was_and_no_paths(folder: Path) -> None:
     assert {"train/seconds_per_epoch", "train/images_per_second", "train/learning_rate"} <= set(run.data.metrics)
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= set(run.data.metrics)
     assert sorted(read_curve(folder / "runs" / "whole" / "metrics.jsonl", "train/loss")) == [2, 4, 6]
+
+
+def test_pictures_and_model_are_artefacts_and_the_model_loads_back(folder: Path) -> None:
+    start(folder, "modelled").run()
+    run = run_of(folder, "modelled")
+    client = _client(folder)
+    figures = {item.path for item in client.list_artifacts(run.info.run_id, "figures")}
+    assert {"figures/learning_curves.png", "figures/class_weights.png"} <= figures
+    assert {"figures/validation_epoch_002.png", "figures/validation_confusion_epoch_002.png"} <= figures
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+    try:
+        uri = f"runs:/{run.info.run_id}/model"
+        network = mlflow.pytorch.load_model(uri)
+        function = mlflow.pyfunc.load_model(uri)
+    finally:
+        mlflow.set_tracking_uri(None)
+    images = np.random.default_rng(1).random((3, 1, 32, 32), dtype=np.float32)  # another number than was traced
+    expected = load_network(TinyNetwork(), folder / "runs" / "modelled" / "model.pt").eval()(torch.from_numpy(images))
+    torch.testing.assert_close(network(torch.from_numpy(images)), expected)
+    torch.testing.assert_close(torch.as_tensor(function.predict(images)), expected.detach())
+    assert function.metadata.signature.inputs.inputs[0].shape == (-1, 1, 32, 32)
+    assert function.input_example.shape == (2, 1, 32, 32)
+    assert not list((folder / "runs" / "modelled" / "mlflow_model").rglob("*.pkl"))
 
 
 def test_monais_own_tracking_logs_into_the_same_run(folder: Path) -> None:
