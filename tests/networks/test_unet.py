@@ -87,7 +87,15 @@ def test_refuses_channels_that_do_not_double(channels):
 
 @pytest.mark.parametrize("size", [(8, 6), (9, 7), (9, 6), (8, 7)])
 def test_levels_are_joined_as_monai_joins_them(size):
-    arguments = {"spatial_dims": 2, "in_chns": 8, "cat_chns": 4, "out_chns": 4, "act": "relu", "norm": None, "bias": True}
+    arguments = {
+        "spatial_dims": 2,
+        "in_chns": 8,
+        "cat_chns": 4,
+        "out_chns": 4,
+        "act": "relu",
+        "norm": None,
+        "bias": True,
+    }
     ours, theirs = JoinLevels(**arguments), UpCat(**arguments)
     theirs.load_state_dict(ours.state_dict())
     below, above = torch.randn(2, 8, size[0] // 2, size[1] // 2), torch.randn(2, 4, *size)
