@@ -34,7 +34,7 @@ class LabelTable:
         Raises:
             ValueError: a value or colour is written wrongly, stands twice, or both kinds are mixed.
         """
-        table = cls(tuple(tuple(k) if isinstance(k, list | tuple) else (k,) for k in classes), tuple(ignored))
+        table = cls(tuple(_keys(entry) for entry in classes), tuple(ignored))
         keys = [key for keys in (*table.classes, table.ignored) for key in keys]
         numbers = [_number(key) for key in keys]
         if len({isinstance(key, str) for key in keys}) > 1:
@@ -74,6 +74,10 @@ class LabelTable:
             mapped = found[inverse].reshape(packed.shape)
         strange = [f"#{int(v):06x}" if self.coloured else f"{v:g}" for v in values[found == -2]]
         return mapped, strange
+
+
+def _keys(entry: Key | Sequence[Key]) -> tuple[Key, ...]:
+    return (entry,) if isinstance(entry, str) or not isinstance(entry, Sequence) else tuple(entry)
 
 
 def _number(key: Key) -> int:
