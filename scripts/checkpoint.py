@@ -106,4 +106,9 @@ class NetworkLoader:
 def _save(state: dict[str, Any], path: Path) -> None:
     # through a Python file: a full disk is then an OSError, and the file's own name does not become a part of its bytes
     with path.open("wb") as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's complaint that the file is not whole, on top of the reason
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise

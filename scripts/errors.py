@@ -20,6 +20,8 @@ import warnings
 from pathlib import Path
 from types import TracebackType
 
+from tqdm import tqdm
+
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 PACKAGE_DIR = Path(__file__).resolve().parent
 
@@ -76,6 +78,8 @@ def _is_full_or_read_only(error: BaseException) -> bool:
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.close()  # a progress bar would draw itself again below the message
     message = None if os.environ.get("ADFL_TRACEBACK") else user_message(error)
     if message is None:
         sys.__excepthook__(kind, error, trace)
