@@ -63,6 +63,8 @@ class Server:
             try:
                 urllib.request.urlopen(f"{self.uri}/health", timeout=1).close()
             except OSError:
+                if self._process is None or self._process.poll() is not None:
+                    break
                 time.sleep(0.1)
             else:
                 return
