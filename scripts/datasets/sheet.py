@@ -49,7 +49,7 @@ def write_sheet(path: Path, thumbnails: Sequence[tuple[str, Image.Image]]) -> No
         x, y = index % _COLUMNS * (_SIDE + 4) + 2, index // _COLUMNS * (_SIDE + _CAPTION + 4) + 2
         draw.text((x, y), name[:26], fill="black")
         sheet.paste(picture, (x, y + _CAPTION))
-    sheet.save(path)
+    sheet.save(path, compress_level=1)
 
 
 def _colour(value: int) -> tuple[float, float, float]:

@@ -48,6 +48,23 @@ def test_frames_of_every_syntax_are_read_x_first_in_rgb(tmp_path, syntax, colour
     assert [number for _, number in volume.frames] == [1, 2, 3]
 
 
+def test_lossless_jpeg_is_read_where_gdcm_is_installed(tmp_path):
+    gdcm = pytest.importorskip("gdcm")
+    frames = smooth_frames(False)
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(write_dicom(tmp_path / "a.dcm", frames)))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(tmp_path / "b.dcm"))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    found = read_dicom(tmp_path / "b.dcm").array
+    np.testing.assert_array_equal(np.moveaxis(found, (0, 1, 2), (2, 1, 0)), frames)
+
+
 def test_a_palette_becomes_its_colours(tmp_path):
     indices = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
     ds = make_dicom(indices, PhotometricInterpretation="PALETTE COLOR")
