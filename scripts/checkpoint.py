@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class NetworkLoader:
         device: where the network is.
         split_sha256: hash of the split in use; the checkpoint's own must be the same, for otherwise cases that it was
             trained on might be scored. None leaves it unchecked.
+        sha256: hash that the file must have; None leaves it unchecked.
 
     Raises:
         FileNotFoundError, ValueError: at the start, see ``load_network``, or when the splits differ.
@@ -83,17 +85,21 @@ class NetworkLoader:
         checkpoint: str | Path,
         device: torch.device | str = "cpu",
         split_sha256: str | None = None,
+        sha256: str | None = None,
     ) -> None:
         self.network = network
         self.checkpoint = Path(checkpoint)
         self.device = device
         self.split_sha256 = split_sha256
+        self.sha256 = sha256
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""
         engine.add_event_handler(Events.STARTED, self._load)
 
     def _load(self, _engine: Engine) -> None:
+        if self.sha256 is not None:
+            require_sha256(self.checkpoint, self.sha256)
         trained_on = load(self.checkpoint).get("metadata", {}).get("split_sha256")
         if self.split_sha256 is not None and trained_on != self.split_sha256:
             raise ValueError(
@@ -101,6 +107,21 @@ class NetworkLoader:
                 "have been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
             )
         load_network(self.network, self.checkpoint, self.device)
+
+
+def require_sha256(path: Path, sha256: str) -> None:
+    """Refuse a file that has another hash than was written down when it was trusted.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the hashes differ.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint {path}; train first, or name another file by --checkpoint")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256.lower():
+        raise ValueError(f"{path} has the SHA-256 {found} and not {sha256}: it is another file than the one trusted")
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

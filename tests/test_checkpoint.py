@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -76,3 +77,19 @@ def test_weights_of_another_network_are_refused_by_key(tmp_path: Path, other: nn
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt"):
         checkpoint.load(tmp_path / "none.pt")
+
+
+def test_a_file_of_another_hash_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    checkpoint.save({"network": nn.Linear(2, 3).state_dict()}, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    checkpoint.require_sha256(path, digest.upper())
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match=f"and not {digest}: it is another file than the one trusted"):
+        checkpoint.require_sha256(path, digest)
+
+
+def test_equal_states_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a.pt", "other.pt"):
+        checkpoint.save({"x": torch.arange(5), "y": [1, "two"]}, tmp_path / name)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "other.pt").read_bytes()

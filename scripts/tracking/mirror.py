@@ -169,7 +169,9 @@ class MlflowMirror:
             self._client.log_batch(run_id, metrics=points)
             self.calls += 1
         for file, folder in {(r["artifact"], r["folder"]): None for r, _ in batch if "artifact" in r}:
-            path = self.run_dir / file
+            path = (self.run_dir / file).resolve()
+            if self.run_dir.resolve() not in path.parents:
+                raise ValueError(f"{self.run_dir / JOURNAL_NAME} names a file outside its folder, {file}: not sent")
             if path.is_dir():
                 self._client.log_artifacts(run_id, str(path), folder or None)
             elif path.is_file():

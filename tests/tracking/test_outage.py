@@ -150,3 +150,13 @@ def test_the_next_start_brings_over_what_a_killed_run_left(server: Server, tmp_p
     wait_for(lambda: "KILLED" in (killed / "tracking.json").read_text() and not MlflowMirror(killed).pending)
     assert finish(journal, uploader)
     assert_complete(killed, "KILLED")
+
+
+def test_a_journal_cannot_send_files_from_elsewhere(server: Server, tmp_path: Path) -> None:
+    server.start()
+    (tmp_path / "secret").write_text("x")
+    journal, uploader = begin(tmp_path / "run", server.uri)
+    journal.path.write_text(json.dumps({"artifact": "../secret", "folder": "", "time": 1}) + "\n")
+    assert not finish(journal, uploader)
+    with pytest.raises(ValueError, match="names a file outside its folder, ../secret: not sent"):
+        uploader.mirror.push()
