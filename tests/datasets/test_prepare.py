@@ -5,6 +5,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -248,3 +250,26 @@ def test_a_thousand_unchanged_cases_cost_less_than_a_second(tmp_path):
     start = time.monotonic()
     assert run(cases, tmp_path / "out", image_size=16).root == first.root
     assert time.monotonic() - start < 1.0
+
+
+PROGRAM = """
+import sys
+from scripts.datasets import find_promise12, prepare_dataset
+prepare_dataset(find_promise12(sys.argv[1]), name="toy", labels=["background", "prostate"], image_size=32, num_folds=3,
+                prepared_dir=sys.argv[2], num_workers=1)
+"""
+
+
+def test_a_killed_one_is_repeated_with_the_same_bytes(tmp_path):
+    raw = write_promise12(tmp_path / "raw", 100)
+    place = tmp_path / "killed"
+    command = [sys.executable, "-c", PROGRAM, str(raw), str(place)]
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        while len(list(place.glob(".toy-*.tmp-*/images/*.png"))) < 50:
+            assert process.poll() is None, "prepared before it could be killed"
+            time.sleep(0.01)
+        process.kill()
+    assert not list(place.glob("toy-*"))
+    cases = find_promise12(raw)
+    assert hash_tree(run(cases, place).root) == hash_tree(run(cases, tmp_path / "whole").root)
+    assert not list(place.glob(".toy-*.tmp-*"))
