@@ -5,10 +5,12 @@ import logging
 
 import numpy as np
 import pytest
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from scripts.datasets import check_dataset, find_folder, find_promise12, prepare_dataset
-from tests.synthetic import random_volume, write_folder, write_mhd, write_picture, write_promise12
+from tests.synthetic import random_volume, write_cityscapes, write_folder, write_mhd, write_picture, write_promise12
+from tests.workflows import CONFIGS, run_workflow, tiny_overrides
 
 LABELS = ["background", "prostate"]
 
@@ -99,3 +101,30 @@ def test_the_long_table_shows_what_was_found_first(tmp_path, caplog):
     check(find_folder(root, keep_names=True), tmp_path, in_channels=3)
     assert "... 20 more without findings" in caplog.text
     assert [line for line in caplog.text.splitlines() if line.startswith("p59") and line.endswith("empty mask")]
+
+
+def test_the_command_checks_without_a_training(tmp_path):
+    run_workflow("train.yaml", run_id="check", **tiny_overrides(tmp_path))
+    folder = tmp_path / "runs" / "check" / "phantom"
+    with (folder / "check.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 6
+    assert (folder / "check.png").is_file()
+
+
+@pytest.mark.parametrize("classes", ["official", "paper"])
+def test_the_classes_of_cityscapes_are_chosen_on_the_command_line(tmp_path, classes):
+    root = write_cityscapes(tmp_path / "raw")
+    place = {"dataset_dir": str(root), "output_dir": str(tmp_path / "runs"), "image_size": [136, 68], "device": "cpu"}
+    names = ("train.yaml", "data_cityscapes.yaml")
+    run_workflow(*names, run_id="check", **place, **{"cases::classes": classes})
+    header = (tmp_path / "runs" / "check" / "cityscapes" / "check.csv").read_text().splitlines()[0]
+    assert header.count("_percent") == {"official": 19, "paper": 11}[classes]
+
+
+def test_every_data_part_sets_the_same_keys():
+    parts = {path.name: set(ConfigParser.load_config_file(path)) for path in sorted(CONFIGS.glob("data_*.yaml"))}
+    assert len(parts) == 6
+    whole = set(ConfigParser.load_config_file(CONFIGS / "train.yaml"))
+    for name, keys in parts.items():
+        assert keys == parts["data_promise12.yaml"], name
+        assert keys <= whole, name
