@@ -27,6 +27,7 @@ class Facts:
         high: the greatest.
         counts: voxels of each class.
         image_hash: equal for equal pixels.
+        label_hash: equal for equal classes of the pixels.
         person_hash: equal for equal patients in DICOM headers; None where there is none. Stays in memory.
         notes: what a person should know.
     """
@@ -41,6 +42,7 @@ class Facts:
     high: float
     counts: tuple[int, ...]
     image_hash: str
+    label_hash: str
     person_hash: str | None
     notes: tuple[str, ...]
 
@@ -67,6 +69,7 @@ def facts_of(case: Case, pair: Pair, num_classes: int) -> Facts:
         high=float(array.max()),
         counts=tuple(np.bincount(pair.label.ravel(), minlength=256)[:num_classes].tolist()),
         image_hash=content.hexdigest(),
+        label_hash=hashlib.blake2b(np.ascontiguousarray(pair.label).data, digest_size=16).hexdigest(),
         person_hash=person,
         notes=pair.notes,
     )
@@ -82,7 +85,11 @@ def duplicates(facts: Sequence[Facts]) -> list[list[str]]:
 
 def find_warnings(facts: Sequence[Facts]) -> list[str]:
     """What is suspicious in the data set as a whole, one line each."""
-    found = [f"{_few(names)} are the same image; keep one of them" for names in duplicates(facts)]
+    masks = {fact.case: fact.label_hash for fact in facts}
+    found = []
+    for names in duplicates(facts):
+        differ = " with different masks" if len({masks[name] for name in names}) > 1 else ""
+        found.append(f"{_few(names)} are the same image{differ}; keep one of them")
     empty = [fact.case for fact in facts if fact.empty]
     if empty:
         found.append(f"{len(empty)} of {len(facts)} masks are empty (class 0 alone): {_few(empty)}")

@@ -56,7 +56,7 @@ def test_equal_images_are_found_and_kept_in_one_part(tmp_path, caplog):
     write_picture(root / "images" / "p7.png", np.asarray(Image.open(root / "images" / "p0.png")))
     cases = find_folder(root, keep_names=True)
     check(cases, tmp_path, in_channels=3)
-    assert "p0, p7 are the same image" in caplog.text
+    assert "p0, p7 are the same image; keep one" in caplog.text
     assert table_of(tmp_path)["p0"]["findings"] == "same image as p7"
     for seed in range(5):
         prepared = prepare_dataset(
@@ -70,6 +70,14 @@ def test_equal_images_are_found_and_kept_in_one_part(tmp_path, caplog):
             prepared_dir=tmp_path / "out",
         )
         assert any({"p0", "p7"} <= set(names) for names in prepared.split.values())
+
+
+def test_equal_images_with_different_masks_are_told_apart_from_copies(tmp_path, caplog):
+    root = write_folder(tmp_path / "raw", 4)
+    write_picture(root / "images" / "p3.png", np.asarray(Image.open(root / "images" / "p0.png")))
+    write_picture(root / "masks" / "p3.png", np.asarray(Image.open(root / "masks" / "p0.png"))[:, ::-1])
+    check(find_folder(root, keep_names=True), tmp_path, in_channels=3)
+    assert "p0, p3 are the same image with different masks" in caplog.text
 
 
 def test_gray_among_colours_is_told_and_colour_among_gray_refused(tmp_path, caplog):
