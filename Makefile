@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train test lint types check ui evaluate bench-loss torture clean
+.PHONY: help install train test lint types check ui evaluate bench-loss bench-prepare torture clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -44,6 +44,9 @@ check: lint types test  ## all of the above three
 bench-loss: $(DEV_STAMP)  ## time and memory of the losses beside torch's cross entropy
 	@$(BIN)/python -m tests.benchmarks.bench_loss
 
+bench-prepare: $(STAMP)  ## speed and memory of preparing
+	@$(BIN)/python tests/benchmarks/bench_prepare.py
+
 torture: $(DEV_STAMP)  ## kill a training 50 times and compare it with one that never stopped
 	@$(BIN)/python -m tests.torture --kills 50
 
@@ -61,4 +64,6 @@ $(STAMP): pyproject.toml constraints.txt
 $(DEV_STAMP): $(STAMP)
 	@echo "installing the development tools into $(VENV) (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# without its dependencies: it asks for the obsolete package "typing"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps cityscapesscripts
 	@touch $@

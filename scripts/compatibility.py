@@ -9,6 +9,8 @@ import torch
 from monai.utils import ensure_tuple_rep
 from torch import nn
 
+from scripts.guards import executed_config
+
 
 def check_network_fits(
     network: nn.Module, in_channels: int, labels: Sequence[str], image_size: int | Sequence[int]
@@ -48,26 +50,20 @@ def check_network_fits(
         )
 
 
-def check_options(
-    loss_name: str,
-    class_weight: nn.Module | None,
-    num_classes: int,
-    acw_options: dict[str, Any],
-    accumulation_steps: int,
-) -> None:
+def check_options(loss_name: str, acw_options: dict[str, Any], accumulation_steps: int) -> None:
     """Refuse options that would have no effect or make no sense.
+
+    Whether ACW is in is read from the text of the configuration: building the layer would prepare the data.
 
     Args:
         loss_name: as in the configuration.
-        class_weight: the ACW layer, None without it.
-        num_classes: number of labels.
         acw_options: ``acw_learning_rate_factor``, ``acw_normalization`` and ``acw_positive``.
         accumulation_steps: batches a step.
 
     Raises:
         ValueError: names the key to change.
     """
-    if class_weight is None:
+    if executed_config().get("class_weight") is None:
         defaults = {"acw_learning_rate_factor": 1, "acw_normalization": "sum", "acw_positive": False}
         for key, value in acw_options.items():
             if value != defaults[key]:
@@ -75,9 +71,21 @@ def check_options(
                     f"{key} is {value}, but loss {loss_name} trains without adaptive class weights; "
                     f"leave --{key} away or choose a loss with them (loss_adfl.yaml, loss_acw_ce.yaml)"
                 )
-    elif class_weight.num_classes != num_classes:
-        raise ValueError(f"class_weight has {class_weight.num_classes} classes, but there are {num_classes} labels")
     if acw_options["acw_learning_rate_factor"] < 0:
         raise ValueError(f"acw_learning_rate_factor must be >= 0, got {acw_options['acw_learning_rate_factor']}")
     if not isinstance(accumulation_steps, int) or accumulation_steps < 1:
         raise ValueError(f"accumulation_steps must be a whole number >= 1, got {accumulation_steps}")
+
+
+def check_class_weight(class_weight: nn.Module | None, num_classes: int) -> None:
+    """Refuse class weights of another number of classes.
+
+    Args:
+        class_weight: the ACW layer, None without it.
+        num_classes: number of labels.
+
+    Raises:
+        ValueError: the numbers differ.
+    """
+    if class_weight is not None and class_weight.num_classes != num_classes:
+        raise ValueError(f"class_weight has {class_weight.num_classes} classes, but there are {num_classes} labels")

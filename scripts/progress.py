@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -31,7 +32,14 @@ class TrainingProgress:
 
     def _start(self, engine: Engine) -> None:
         total = engine.state.max_epochs * engine.state.epoch_length
-        self._bar = tqdm(total=total, initial=engine.state.iteration, desc="training", unit="batch", dynamic_ncols=True)
+        self._bar = tqdm(
+            total=total,
+            initial=engine.state.iteration,
+            desc="training",
+            unit="batch",
+            dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds; a log file needs no movement
+        )
 
     def _advance(self, engine: Engine) -> None:
         assert self._bar is not None

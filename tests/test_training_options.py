@@ -253,8 +253,14 @@ def test_pretrained_weights_that_are_not_there_or_do_not_fit_are_refused(folder:
 
 
 def test_class_weights_of_other_classes_are_refused_before_training(folder: Path) -> None:
-    said = refusal(folder, **{"class_weight::num_classes": 3, "class_weight::class_counts": [5, 4, 3]})
-    assert said == "class_weight has 3 classes, but there are 2 labels"
+    overrides = {"class_weight::num_classes": 3, "class_weight::class_counts": [5, 4, 3]}
+    workflow = condition(folder, **alone(**overrides))
+    workflow.initialize()
+    runs = set((folder / "runs").glob("*"))
+    with pytest.raises(RuntimeError) as caught:
+        workflow.run()
+    assert user_message(caught.value) == "class_weight has 3 classes, but there are 2 labels"
+    assert set((folder / "runs").glob("*")) == runs
 
 
 @pytest.mark.parametrize("loss", ["loss_adfl.yaml", "loss_ce.yaml"])
