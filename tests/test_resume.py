@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
@@ -111,6 +112,14 @@ def _die() -> None:
 def test_any_number_of_workers_gives_the_same_bytes(reference: Path, tmp_path: Path, workers: int) -> None:
     stop_at(tmp_path, Events.ITERATION_STARTED(once=4), num_workers=workers)
     assert_same_run(finish(tmp_path, num_workers=workers, resume=True), reference)
+
+
+def test_deterministic_algorithms_train_on_cpu(reference: Path, tmp_path: Path) -> None:
+    try:
+        run_dir = finish(tmp_path, deterministic_algorithms=True)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert losses(run_dir) == losses(reference)
 
 
 def test_another_seed_gives_other_bytes(reference: Path, tmp_path: Path) -> None:
