@@ -93,6 +93,8 @@ def train_in_two_processes(rank, rendezvous):
     single.load_state_dict(network.module.state_dict())
     DualFocalLoss()(single(image), target).backward()
     torch.testing.assert_close(network.module.weight.grad, single.weight.grad)
+    # Before the group: a reducer that outlives it ends gloo's threads while it holds the lock (GIL) that they wait for.
+    del network
     torch.distributed.destroy_process_group()
 
 
