@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from scripts.checkpoint import LAST, MODEL, load
+from scripts.runs.checkpoint import LAST, MODEL, load
 from scripts.tracking import read_curve
 
 CURVES = ("train/loss", "train/learning_rate", "val/dice/prostate", "acw/w_prostate", "best/epoch")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.checkpoint import load
 from scripts.errors import causes, user_message
+from scripts.runs.checkpoint import load
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def test_a_misspelt_argument_of_a_component_is_one_line() -> None:
 def test_a_process_prints_one_line_and_fails(tmp_path: Path) -> None:
     code = (
         "from scripts.errors import report_user_errors; report_user_errors()\n"
-        "from scripts.checkpoint import load; load('missing.pt')"
+        "from scripts.runs.checkpoint import load; load('missing.pt')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"}

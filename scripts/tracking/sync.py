@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from scripts.run_lock import is_free
+from scripts.runs.lock import is_free
 from scripts.tracking.mirror import STATE_NAME, MlflowMirror
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from ignite.engine import Events
 from mlflow.entities import Run
 from monai.bundle import ConfigWorkflow
 
-from scripts.checkpoint import load_network
+from scripts.runs.checkpoint import load_network
 from scripts.tracking import read_curve, sync_runs
 from tests.tiny_network import TinyNetwork
 from tests.workflows import ROOT, make_workflow, tiny_overrides

@@ -1,0 +1,67 @@
+"""Every top-level key of a configuration is read by something, or is refused by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.bundle.properties import InferProperties, TrainProperties
+
+from scripts.configuration.workflow import executed_config, running_workflow
+
+REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
+BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train.yaml"
+ENTRY_POINTS = {"imports", "training", "check", "describe"}
+PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
+
+
+def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
+    """Refuse a top-level key that nothing reads, which is what a misspelt override or part becomes.
+
+    A key is read when another entry refers to it (``@key``), when MONAI looks for it by name, or when it is an entry
+    point.
+    Keys of ``train.yaml`` itself are known even where a part has left one of them without a reader.
+
+    Args:
+        config: top-level keys and values; the running workflow's by default.
+
+    Raises:
+        ValueError: names the key and the nearest known one.
+    """
+    workflow = running_workflow()
+    config = executed_config() if config is None else config
+    read = ENTRY_POINTS | PART_NAMES | _monai_keys()
+    if workflow is not None:
+        read |= {workflow.init_id, workflow.run_id, workflow.final_id}
+    if "train" in config:
+        read |= set(ConfigParser.load_config_file(BASE_CONFIG))
+    for key, value in config.items():
+        read |= {name for text in _strings(value) for name in REFERENCE.findall(text) if name != key}
+    for key in config:
+        if key not in read:
+            known = sorted(read & set(config))
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            raise ValueError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
+
+
+def _monai_keys() -> set[str]:
+    """Top-level names that MONAI and its consumers look for, from MONAI's own table of properties."""
+    properties = {**TrainProperties, **InferProperties}
+    return {entry["id"].split("::")[0] for entry in properties.values()}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string below a config value, keys left out."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)

@@ -1,0 +1,35 @@
+"""Numbers that a training can use, and a device that is there."""
+
+from __future__ import annotations
+
+import torch
+
+
+def check_settings(device: str | torch.device, **settings: float) -> None:
+    """Refuse numbers that no training can use and a device that is not there, before anything is prepared.
+
+    Args:
+        device: where to compute.
+        settings: ``learning_rate``, > 0; every other must be a whole number >= 1, such as ``max_epochs``;
+            ``num_workers``
+            and ``seed`` may be 0.
+
+    Raises:
+        ValueError: names the key, what it must be and what came.
+    """
+    for name, value in settings.items():
+        if name == "learning_rate":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be a number > 0, got {value!r}; set another --{name}")
+            continue
+        least = 0 if name in ("num_workers", "seed") else 1
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}; set another --{name}")
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device must be cpu, cuda or cuda:N, got {device!r}; set another --device") from None
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {wanted} is not there: torch finds {torch.cuda.device_count()} GPU(s); set --device cpu or another"
+        )

@@ -1,0 +1,1 @@
+"""Scores, tables and pictures of what a network does."""

@@ -1,0 +1,82 @@
+"""Which class is taken for which: the confusion matrix of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ignite.engine import Engine, Events
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from scripts.evaluation.overlays import save_figure
+
+Matrix = NDArray[np.int64]
+
+
+class ConfusionFigure:
+    """Handler of an evaluator that draws the confusion matrix of all its pixels after every run.
+
+    Args:
+        run_dir: folder of the run; the picture goes to ``figures/`` in it.
+        name: beginning of the file's name; the epoch is added.
+        labels: class names, index = class value.
+        ignore_index: label whose pixels are not counted.
+    """
+
+    def __init__(self, run_dir: str | Path, name: str, labels: Sequence[str], ignore_index: int | None = None) -> None:
+        self.folder = Path(run_dir) / "figures"
+        self.name = name
+        self.labels = list(labels)
+        self.ignore_index = ignore_index
+        self._matrix = self._zeros()
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.STARTED, self._clear)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._count)
+        engine.add_event_handler(Events.COMPLETED, self._draw)
+
+    def _zeros(self) -> Matrix:
+        return np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
+
+    def _clear(self, _engine: Engine) -> None:
+        self._matrix = self._zeros()
+
+    def _count(self, engine: Engine) -> None:
+        for item in engine.state.output:
+            truth, pred = (np.asarray(item[key].cpu()).astype(np.int64).ravel() for key in ("label", "pred"))
+            self._matrix += confusion_matrix(truth, pred, len(self.labels), self.ignore_index)
+
+    def _draw(self, engine: Engine) -> None:
+        self.folder.mkdir(exist_ok=True)
+        figure = draw_confusion(self._matrix, self.labels)
+        save_figure(figure, self.folder / f"{self.name}_confusion_epoch_{engine.state.epoch:03d}.png")
+
+
+def confusion_matrix(truth: Matrix, pred: Matrix, num_classes: int, ignore_index: int | None = None) -> Matrix:
+    """Count pixels by true class (rows) and predicted class (columns), (C, C)."""
+    if ignore_index is not None:
+        kept = truth != ignore_index
+        truth, pred = truth[kept], pred[kept]
+    flat = np.bincount(truth * num_classes + pred, minlength=num_classes**2)
+    return flat.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def draw_confusion(matrix: Matrix, labels: Sequence[str]) -> Figure:
+    """Draw the shares of each true class that were taken for each class; rows sum to 1."""
+    total = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
+    size = 1.6 + 0.55 * len(labels)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=8)
+    axis.set_yticks(range(len(labels)), labels, fontsize=8)
+    axis.set_xlabel("prediction")
+    axis.set_ylabel("truth")
+    for row, column in np.ndindex(matrix.shape):
+        colour = "white" if share[row, column] > 0.5 else "black"
+        axis.text(column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=colour, fontsize=7)
+    return figure

@@ -1,0 +1,114 @@
+"""When a training keeps its state: at every epoch, by the clock, and when it is asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from scripts.files import flush_file
+from scripts.runs.checkpoint import BEST, LAST, MODEL, save
+from scripts.runs.random_states import random_states
+from scripts.runs.signals import Stopped, StopRequest
+from scripts.runs.state import TrainingState
+from scripts.tracking.journal import JOURNAL_NAME
+
+logger = logging.getLogger(__name__)
+
+
+class RunCheckpoint:
+    """Handler that keeps the last and the best state of a training.
+
+    After every epoch ``checkpoint_last.pt``, and after a validation that was the best so far also
+    ``checkpoint_best.pt`` and ``model.pt``: the network alone, as a flat state dict. Inside an epoch
+    ``checkpoint_last.pt`` every ``interval`` seconds. Every file is written beside its place, flushed to disk and
+    renamed. (MONAI's ``CheckpointSaver`` removes the old file first and writes in place.) The best files go before the
+    last: a training killed between them repeats that epoch, and never goes on without them.
+
+    On SIGTERM or SIGINT it finishes the iteration, keeps its state and ends the process with exit code 75. A validation
+    under way is left, and done anew on resuming.
+
+    Args:
+        run_dir: folder of the run.
+        state: what is kept.
+        interval: seconds between two checkpoints inside an epoch; the sampler must be able to go on inside one
+            (``scripts.training.sampling.ResumableSampler``), otherwise there are none.
+        export: makes the network that ``model.pt`` holds (class weights folded in); None writes no ``model.pt``.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        state: TrainingState,
+        interval: float = 240.0,
+        export: Callable[[], nn.Module] | None = None,
+    ) -> None:
+        self.run_dir = Path(run_dir)
+        self.state = state
+        self.interval = interval
+        self.export = export
+        self._stop = StopRequest()
+        self._saved_at = time.monotonic()
+        self._trainer: Engine | None = None
+        self._random_before_validation: dict[str, Any] | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer, after the handlers of validation, learning rate and tracking."""
+        self._trainer = engine
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
+        engine.add_event_handler(Events.COMPLETED, lambda _: self._stop.ignore())
+        if self.state.evaluator is not None:
+            self.state.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._validating)
+
+    def _start(self, engine: Engine) -> None:
+        self._stop.listen()
+        self._saved_at = time.monotonic()
+        if self.state.epoch_left_open:
+            with warnings.catch_warnings():  # the optimiser's steps before the scheduler's were in an earlier process
+                warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler.step\(\)`", UserWarning)
+                engine.fire_event(Events.EPOCH_COMPLETED)
+
+    def _iteration(self, engine: Engine) -> None:
+        done = engine.state.iteration % engine.state.epoch_length
+        if done == 0:  # the epoch's own checkpoint follows its validation
+            self._random_before_validation = random_states()
+        elif self._is_due() and done % engine.accumulation_steps == 0 and hasattr(engine.data_loader.sampler, "skip"):
+            self._save(engine, epoch_completed=False)
+
+    def _validating(self, _evaluator: Engine) -> None:
+        trainer = self._trainer
+        if self._stop.received and trainer is not None and self._random_before_validation is not None:
+            self._save(trainer, epoch_completed=False)
+
+    def _epoch(self, engine: Engine) -> None:
+        evaluator = self.state.evaluator
+        self._random_before_validation = None
+        if evaluator is not None and evaluator.state.best_metric_epoch == engine.state.epoch:
+            save(self.state.take(engine, epoch_completed=True), self.run_dir / BEST)
+            if self.export is not None:
+                save(self.export().state_dict(), self.run_dir / MODEL)
+        self._save(engine, epoch_completed=True)
+
+    def _is_due(self) -> bool:
+        return self._stop.received is not None or time.monotonic() - self._saved_at >= self.interval
+
+    def _save(self, engine: Engine, epoch_completed: bool) -> None:
+        """Keep the state, then stop where that is asked for and anything is left to stop."""
+        flush_file(self.run_dir / JOURNAL_NAME)
+        state = self.state.take(engine, epoch_completed, random=self._random_before_validation)
+        save(state, self.run_dir / LAST)
+        self._saved_at = time.monotonic()
+        at_end = epoch_completed and engine.state.epoch == engine.state.max_epochs
+        if self._stop.received and not at_end:
+            place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"
+            logger.warning("%s: saved at %s; go on with --resume true", self._stop.received, place)
+            self._stop.ignore()
+            raise Stopped

@@ -1,0 +1,1 @@
+"""What happens inside a training beside the network, the loss and the optimiser."""

@@ -1,0 +1,56 @@
+"""The end of a training: the best network put where the bundle looks for it, and the result said in plain words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ignite.engine import Engine
+
+from scripts.files import write_atomically
+from scripts.runs.checkpoint import MODEL
+from scripts.tracking import read_curve
+from scripts.tracking.journal import JOURNAL_NAME
+
+
+def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str], model_file: str | Path) -> None:
+    """Copy the best network to ``model_file`` and print the result, the run folder and how to look at it.
+
+    Args:
+        run_dir: folder of the run.
+        evaluator: the validation engine.
+        labels: class names, index = class value.
+        model_file: the bundle's own weights, ``models/model.pt``; replaced in one step.
+    """
+    run_dir, model_file = Path(run_dir), Path(model_file)
+    if not (run_dir / MODEL).is_file():
+        print(f"No validation took place, so there is no best network. Run folder: {_shown(run_dir)}")
+        return
+    model_file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(model_file, lambda temporary: _copy(run_dir / MODEL, temporary))
+    journal = run_dir / JOURNAL_NAME
+    best = {name: list(read_curve(journal, f"best/{name}").values()) for label in labels for name in _names(label)}
+    scores = [
+        f"{label} Dice {best[f'dice/{label}'][-1]:.3f} IoU {best[f'iou/{label}'][-1]:.3f}"
+        for label in labels
+        if best[f"dice/{label}"]
+    ]
+    print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {', '.join(scores)}")
+    print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints); best weights also in {_shown(model_file)}")
+    print("Curves and pictures: make ui")
+
+
+def _names(label: str) -> tuple[str, str]:
+    return f"dice/{label}", f"iou/{label}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in the working folder would type it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

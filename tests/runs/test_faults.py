@@ -1,0 +1,156 @@
+"""What the machine can do to a run: a full disk, a folder that can't be written, a second process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.errors import user_message
+from scripts.runs.checkpoint import LAST, load, save
+from scripts.runs.folder import open_run_dir
+from scripts.runs.lock import LOCK_NAME, is_free, lock_run, unlock_run
+from tests.workflows import ROOT, run_workflow, tiny_overrides
+
+NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def launch(**overrides: object) -> subprocess.Popen[str]:
+    """``python -m monai.bundle run training`` in a process of its own."""
+    words = [f"--{name}={value}" for name, value in {**NETWORK, **overrides}.items()]
+    line = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", "configs/train.yaml", *words]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(line, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def last_line(process: subprocess.Popen[str]) -> str:
+    errors = process.communicate(timeout=200)[1]
+    assert "Traceback" not in errors, errors
+    return errors.strip().splitlines()[-1]
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(small_disk: Path) -> None:
+    save({"weights": torch.ones(250_000)}, small_disk / LAST)  # 1 MB; three of them do not fit
+    before = (small_disk / LAST).read_bytes()
+    with pytest.raises(OSError, match=f"No space left on device: '{small_disk / LAST}'"):
+        save({"weights": torch.zeros(600_000)}, small_disk / LAST)
+    assert (small_disk / LAST).read_bytes() == before
+    assert list(small_disk.iterdir()) == [small_disk / LAST]
+
+
+def test_a_training_whose_disk_fills_up_ends_with_one_line_and_resumes(small_disk: Path, tmp_path: Path) -> None:
+    settings = {**tiny_overrides(tmp_path, bundle_root=tmp_path), "max_epochs": 40, "checkpoint_interval": 0}
+    settings |= {"output_dir": small_disk, "prepared::prepared_dir": tmp_path / "prepared", "val_interval": 40}
+    settings |= {"dataset_dir": tmp_path / "data", "tracking_uri": f"sqlite:///{tmp_path / 'mlflow.db'}"}
+    process = launch(run_name="r", **settings)
+    checkpoint = small_disk / "r" / LAST
+    wait_for(checkpoint.is_file, process)
+    fill(small_disk / "ballast")
+    message = last_line(process)
+    assert message.startswith("error: ")
+    assert "No space left on device" in message
+    assert str(small_disk / "r") in message
+    assert process.returncode == 1
+    assert load(checkpoint)["progress"]["iteration"] >= 1
+    (small_disk / "ballast").unlink()
+    shutil.rmtree(small_disk / "r" / "figures", ignore_errors=True)
+    process = launch(run_name="r", **settings, resume=True)
+    wait_for(lambda: load(checkpoint)["progress"]["epoch"] >= 3, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 75
+
+
+def fill(path: Path) -> None:
+    """Write a file until nothing more fits."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.statvfs(path).f_bavail:
+            os.write(descriptor, b"\0" * 512)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def test_a_place_that_is_read_only_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        with pytest.raises(ValueError, match=f"output_dir {place} can't be written: Read-only file system"):
+            open_run_dir(place, "r")
+        with pytest.raises((RuntimeError, OSError)) as info:
+            run_workflow("train.yaml", **{**tiny_overrides(tmp_path), "output_dir": str(place)})
+        assert f"Read-only file system: '{place}" in (user_message(info.value) or "")
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from scripts.runs.lock import lock_run
+lock_run(Path(sys.argv[1]))
+worker = os.fork()  # as a loader's worker, which outlives its killed parent for seconds
+os.write(1, f"{os.getpid()}\\n".encode() if worker else b"worker\\n")
+time.sleep(60)
+"""
+
+
+def test_a_run_folder_in_use_is_refused_and_a_dead_users_is_not(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    holder = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert holder.stdout is not None
+        said = {holder.stdout.readline().strip(), holder.stdout.readline().strip()}
+        assert said == {str(holder.pid), "worker"}
+        with pytest.raises(ValueError, match=f"is in use by process {holder.pid} on .*; wait for it, stop it, or"):
+            lock_run(tmp_path)
+        assert not is_free(tmp_path)
+        holder.kill()
+        holder.wait()
+        assert f"process {holder.pid}" in (tmp_path / LOCK_NAME).read_text()  # left behind, and recognised as stale
+        assert is_free(tmp_path)
+        lock_run(tmp_path)
+        assert not is_free(tmp_path)
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
+        unlock_run(tmp_path)
+        if holder.stdout is not None:
+            holder.stdout.close()
+
+
+def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
+    for _ in range(1200):
+        if condition():  # type: ignore[operator]
+            return
+        if process.poll() is not None:
+            raise AssertionError("".join(process.communicate()))
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within two minutes")
