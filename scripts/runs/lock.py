@@ -50,8 +50,9 @@ def try_lock(run_dir: Path) -> str | None:
 
 
 def is_free(run_dir: Path) -> bool:
-    """Whether no process, this one included, holds a run folder."""
-    if run_dir.resolve() / LOCK_NAME in _held or try_lock(run_dir) is not None:
+    """Whether no process, this one included, holds a run folder; false where the file system can't tell."""
+    path = run_dir.resolve() / LOCK_NAME
+    if path in _held or try_lock(run_dir) is not None or path not in _held:
         return False
     unlock_run(run_dir)
     return True

@@ -117,11 +117,13 @@ STARTER = """
 import os, sys, time
 from pathlib import Path
 import mlflow, mlflow.store.tracking.sqlalchemy_store  # once for all twelve, as importing takes seconds
+from scripts.runs.lock import lock_run
 from scripts.tracking import Journal, MlflowMirror
 from scripts.tracking.uploader import Uploader
 
 def train(root, name):
     (root / name).mkdir()
+    lock_run(root / name)  # as a training does: the others take a run without its lock for a dead one
     words = {"tracking_uri": f"sqlite:///{root}/mlflow.db", "experiment_name": "fresh", "run_name": name}
     uploader = Uploader(MlflowMirror(root / name, {**words, "params": {"name": name}, "tags": {}}))
     uploader.start()
