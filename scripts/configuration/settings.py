@@ -11,8 +11,8 @@ def check_settings(device: str | torch.device, **settings: float) -> None:
     Args:
         device: where to compute.
         settings: ``learning_rate``, > 0; every other must be a whole number >= 1, such as ``max_epochs``;
-            ``num_workers``
-            and ``seed`` may be 0.
+            ``num_workers``,
+            ``batch_norm_images`` and ``seed`` may be 0.
 
     Raises:
         ValueError: names the key, what it must be and what came.
@@ -22,7 +22,7 @@ def check_settings(device: str | torch.device, **settings: float) -> None:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be a number > 0, got {value!r}; set another --{name}")
             continue
-        least = 0 if name in ("num_workers", "seed") else 1
+        least = 0 if name in ("batch_norm_images", "num_workers", "seed") else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}; set another --{name}")
     try:

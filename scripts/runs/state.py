@@ -88,6 +88,8 @@ class TrainingState:
         if progress["terminated"]:
             engine.terminate()  # by a handler that ends a training early
         self.epoch_left_open = not (inside or progress["epoch_completed"])
+        if hasattr(engine.data_loader.sampler, "set_epoch"):  # what is left of an epoch still sees its augmentation
+            engine.data_loader.sampler.set_epoch(progress["epoch"])
         self.history = [list(entry) for entry in progress["history"]]
         if self.evaluator is not None and progress["best"]:
             self.evaluator.state.best_metric = progress["best"]["score"]

@@ -69,7 +69,7 @@ class RunTracker:
         self._mirror = MlflowMirror(run_dir, {**description, "params": parameters, "tags": tags})
         self._uploader = Uploader(self._mirror)
         self._machine = MachineUse(self.run_dir)
-        self._machine_time = self._epoch_start = time.perf_counter()
+        self._machine_time = self._epoch_start = self._iteration_end = time.perf_counter()
         self._iterations = 0  # of this process in this epoch
         self._trainer: Engine | None = None
         self._closed = False
@@ -117,6 +117,7 @@ class RunTracker:
 
     def _iteration(self, engine: Engine) -> None:
         self._iterations += 1
+        self._iteration_end = time.perf_counter()
         step = engine.state.iteration
         if step % self.loss_interval == 0:
             rate = engine.optimizer.param_groups[0]["lr"]
@@ -126,7 +127,7 @@ class RunTracker:
             self._log_machine(step)
 
     def _epoch(self, engine: Engine) -> None:
-        seconds = time.perf_counter() - self._epoch_start
+        seconds = self._iteration_end - self._epoch_start  # of training alone: validation came in between
         metrics = self._class_weights()
         if self._iterations == engine.state.epoch_length:  # a whole epoch of this process
             images = self._iterations * engine.data_loader.batch_size

@@ -1,0 +1,64 @@
+"""What batch normalisation takes for the mean and variance of the data when nothing is trained."""
+
+from __future__ import annotations
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+from torch.optim.swa_utils import update_bn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+
+class PopulationStatistics:
+    """Handler that takes the statistics of batch normalisation anew, of training images, before every validation.
+
+    The running averages that training keeps are of weights that have moved on since, and of few small batches: early
+    in a training a network that segments well in batches can fail when it is validated. Means and variances of one
+    pass over training images with the weights of now have no such lag. Training itself is left as it is: it reads the
+    statistics of its batches alone, and the random numbers that the pass draws (dropout) are given back.
+
+    MATLAB, in which the paper's authors wrote, ends a training so (``trainNetwork``, over the whole training part);
+    here torch's ``update_bn`` does it.
+
+    Args:
+        network: whose layers are set; without batch normalisation nothing is done.
+        dataset: training images, items with the key ``image`` (channels, H, W).
+        num_images: how many of them to take, evenly spread, >= 0, a batch at least; 0 keeps the running averages.
+        batch_size: of the pass, that of the training.
+        device: where the network is.
+        interval: epochs between two validations.
+
+    Raises:
+        ValueError: ``num_images`` is below 0.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        dataset: Dataset[dict[str, torch.Tensor]],
+        num_images: int,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        interval: int = 1,
+    ) -> None:
+        if num_images < 0:
+            raise ValueError(f"batch_norm_images must be a number of images >= 0, got {num_images}")
+        self.network = network
+        self.dataset = dataset
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.device = torch.device(device)
+        self.interval = interval
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer, before the handler of validation."""
+        if self.num_images > 0:
+            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self._take)
+
+    def _take(self, _engine: Engine) -> None:
+        available = len(self.dataset)  # type: ignore[arg-type]
+        taken = min(max(self.num_images, self.batch_size), available)
+        chosen = Subset(self.dataset, [number * available // taken for number in range(taken)])
+        with torch.random.fork_rng(), torch.no_grad():
+            loader = DataLoader(chosen, self.batch_size, drop_last=True)
+            update_bn((batch["image"] for batch in loader), self.network, self.device)
