@@ -42,7 +42,7 @@ types: $(DEV_STAMP)  ## check types
 check: lint types test  ## all of the above three
 
 bench-loss: $(DEV_STAMP)  ## time and memory of the losses beside torch's cross entropy
-	@$(BIN)/python -m tests.benchmarks.bench_loss
+	@env -u OMP_WAIT_POLICY $(BIN)/python -m tests.benchmarks.bench_loss
 
 bench-prepare: $(STAMP)  ## speed and memory of preparing
 	@$(BIN)/python tests/benchmarks/bench_prepare.py

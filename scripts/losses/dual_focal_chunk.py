@@ -77,9 +77,7 @@ def many_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor
     z = x - x.amax(dim=0, keepdim=True)
     z_y = z.gather(0, y)
     e_y = z_y.exp()
-    true = torch.empty_like(z)
-    torch.eq(y.to(z.dtype), torch.arange(len(z), device=z.device, dtype=z.dtype).view(-1, 1), out=true)
-    e = z.exp_().addcmul_(true, e_y, value=-1.0)  # 0 at the true class: from here on the sums are over the false ones
+    e = z.exp_().scatter_(0, y, 0.0)  # 0 at the true class: from here on the sums are over the false ones
     r = e.frac()  # all classes but the largest, ...
     largest = e - r  # ... which is 1 here
     ties = largest.sum(dim=0, keepdim=True)
@@ -90,7 +88,7 @@ def many_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor
     margin.div_(total)  # 1 at the true class
     p = e.div_(total)
     p_y, q_y = e_y / total, (1.0 - e_y).add_(o).div_(total)
-    value, derivative = _assemble(p, r, largest, margin, true, (p_y, q_y, z_y, total, o.reciprocal()), y, terms)
+    value, derivative = _assemble(p, r, largest, margin, (p_y, q_y, z_y, total, o.reciprocal()), y, terms)
     return value, derivative, o
 
 
@@ -99,7 +97,6 @@ def _assemble(
     r: Tensor,
     largest: Tensor,
     margin: Tensor,
-    true: Tensor,
     row: tuple[Tensor, ...],
     y: Tensor,
     terms: Terms,
@@ -108,7 +105,7 @@ def _assemble(
     alpha, beta, gamma, factors, _ = terms
     p_y, q_y, z_y, total, inverse_o = row
     w_y: Tensor | float = 1.0
-    powers = p if gamma == 1.0 else power(p, gamma) * (1.0 - true)
+    powers = p if gamma == 1.0 else power(p, gamma).scatter_(0, y, 0.0)
     if factors is None:
         margins = margin.prod(dim=0, keepdim=True)
         if beta == 1.0:  # one logarithm a voxel
@@ -121,16 +118,26 @@ def _assemble(
         r, largest, powers = r.mul_(w), largest.mul_(w), powers * w
     r_sum, largest_sum = r.sum(dim=0, keepdim=True), largest.sum(dim=0, keepdim=True)
     power_sum = powers.sum(dim=0, keepdim=True)
-    focal = alpha * (power_sum + w_y * power(q_y, gamma))
+    focal = _times(alpha, power_sum + _times(w_y, power(q_y, gamma)))
     value = focal + logarithms
 
-    at_y = -w_y * q_y - p_y * (gamma * focal + beta * (r_sum + largest_sum * inverse_o))
-    mean_slope = alpha * gamma * (power_sum - w_y * power(q_y, gamma - 1.0) * p_y)
+    slope_y = p_y if gamma == 1.0 else power(q_y, gamma - 1.0) * p_y
+    mean_slope = _times(alpha * gamma, power_sum - _times(w_y, slope_y))
+    against_y = (largest_sum * inverse_o).add_(r_sum)
+    at_y = _times(beta, against_y).add_(_times(gamma, focal)).mul_(p_y).add_(_times(w_y, q_y)).neg_()
     derivative = largest.sub_(largest_sum).mul_(inverse_o).add_(r)  # r_sum - Q, but for its sign
     if beta != 1.0:
         derivative.mul_(beta)
-    derivative.add_(w_y - mean_slope - beta * r_sum + (beta if factors is None else 0.0))
+    row_slope = w_y - mean_slope.add_(r_sum, alpha=beta)
     if factors is not None:
-        derivative.add_(beta * w)
-    derivative.mul_(p).add_(powers, alpha=alpha * gamma)
-    return value, derivative.addcmul_(true, at_y)
+        derivative.add_(row_slope).add_(beta * w).mul_(p).add_(powers, alpha=alpha * gamma)
+    elif gamma == 1.0:  # the powers are p
+        derivative.add_(row_slope + (beta + alpha)).mul_(p)
+    else:
+        derivative.add_(row_slope + beta).mul_(p).add_(powers, alpha=alpha * gamma)
+    return value, derivative.scatter_(0, y, at_y)
+
+
+def _times(factor: Tensor | float, values: Tensor) -> Tensor:
+    """The product, without a pass over the values where the factor is the number 1."""
+    return values if isinstance(factor, float) and factor == 1.0 else factor * values

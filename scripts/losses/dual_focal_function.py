@@ -13,8 +13,8 @@ from scripts.losses.dual_focal_compiled import compiled_dual_focal, fits
 from scripts.losses.dual_focal_formula import dual_focal_voxels
 from scripts.losses.voxelwise import reduce_voxels
 
-CHUNK = 2**17
-"""Logits in one piece on a CPU: its temporaries stay in the cache."""
+CHUNK = 2**18
+"""Logits in one piece on a CPU, about: its temporaries stay in the cache."""
 DEVICE_CHUNK = 2**25
 """The same on a device: few launches, and temporaries that stay small beside the network's."""
 LEAST_SHARE = 1e-30
@@ -91,7 +91,8 @@ def _by_pieces(
     values = torch.empty_like(y, dtype=_working_type(x)) if wants[1] else None
     total = torch.zeros((), dtype=torch.float32 if x.is_mps else torch.float64, device=x.device)
     chunk = CHUNK if x.device.type == "cpu" else DEVICE_CHUNK
-    step = max(chunk // max(classes, 4), 1)  # two classes have as many temporaries as four
+    pieces = max(round(size * max(classes, 4) / chunk), 1)  # two classes have as many temporaries as four
+    step = max(-(-size // pieces), 1)
     for b in range(batch):
         for start in range(0, size, step):
             part = slice(start, start + step)

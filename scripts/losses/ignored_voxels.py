@@ -44,4 +44,4 @@ class WithoutIgnoredVoxels(nn.Module):
             valid = labels[0] != self.ignore_index
             if bool(valid.any()):  # (C, *S) -> (1, C, N)
                 values.append(self.loss(logits[:, valid][None], labels[:, valid][None]))
-        return torch.stack(values).mean() if values else input.sum() * 0.0
+        return torch.stack(values).mean() if values else input[:0].sum()  # 0, whatever the logits are

@@ -38,6 +38,7 @@ def test_every_image_counts_the_same_and_an_ignored_one_not_at_all(loss):
     others = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(1, len(logits))])
     torch.testing.assert_close(value, others.mean())
     assert not gradient[0].any()
-    nothing, gradient = value_and_gradient(WithoutIgnoredVoxels(loss, 255), logits, torch.full_like(target, 255))
-    assert nothing == 0.0
-    assert not gradient.any()
+    for hidden in (logits, torch.full_like(logits, float("nan"))):
+        nothing, gradient = value_and_gradient(WithoutIgnoredVoxels(loss, 255), hidden, torch.full_like(target, 255))
+        assert nothing == 0.0
+        assert not gradient.any()
