@@ -1,9 +1,11 @@
-"""Files that are either whole or not there: written beside their place, flushed to disk, then renamed."""
+"""Files that are either whole or not there: written beside their place, flushed to disk, then renamed; and locks."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -19,10 +21,9 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.replace(path)
-        flush_folder(path.parent)
+        flush(path.parent)
     except OSError as error:
         if error.filename is None:
             error.filename = str(path)
@@ -42,20 +43,32 @@ def remove_left_behind(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def flush_file(path: Path) -> None:
-    """Flush what any process has written to a file; a missing one is passed over."""
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Flush a folder's entries to disk, so that a rename in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Bring to the disk what any process has written to a file, or the entries of a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[bool]:
+    """Hold a lock file alone while the block runs; the kernel frees it when the process ends, however it ends.
+
+    Yields whether it is held: some network file systems have no locks.
+    """
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            held = True
+        except OSError:
+            held = False
+        try:
+            yield held
+        finally:
+            if held:
+                fcntl.flock(lock, fcntl.LOCK_UN)  # a loader worker forked meanwhile keeps the file open
 
 
 def _write(path: Path, text: str) -> None:

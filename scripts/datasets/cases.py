@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .formats.label_table import LabelTable
+from scripts.datasets.formats.label_table import LabelTable
 
 PARTS = ("train", "val", "test")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from .cases import Case, check_cases
-from .facts import Facts, facts_of, find_errors, find_warnings
-from .pairs import read_pair
-from .pseudonyms import publish
-from .report import CHECK_CSV, CHECK_PNG, Row, format_table, write_report
-from .sheet import choose_cases, draw_thumbnail
-from .splits import choose_splits, read_split_file
-from .threads import run_in_threads
+from scripts.datasets.cases import Case, check_cases
+from scripts.datasets.facts import Facts, facts_of, find_errors, find_warnings
+from scripts.datasets.pairs import read_pair
+from scripts.datasets.pseudonyms import publish
+from scripts.datasets.report import CHECK_CSV, CHECK_PNG, Row, format_table, write_report
+from scripts.datasets.sheet import choose_cases, draw_thumbnail
+from scripts.datasets.splits import choose_splits, read_split_file
+from scripts.datasets.threads import run_in_threads
 
 logger = logging.getLogger(__name__)
 

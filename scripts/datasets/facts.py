@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cases import Case
-from .pairs import Pair
+from scripts.datasets.cases import Case
+from scripts.datasets.pairs import Pair
 
 
 @dataclass(frozen=True)

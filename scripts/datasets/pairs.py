@@ -11,10 +11,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import Case
-from .formats.files import read_image, read_mask
-from .formats.label_table import LabelTable
-from .formats.volume import Volume
+from scripts.datasets.cases import Case
+from scripts.datasets.formats.files import read_image, read_mask
+from scripts.datasets.formats.label_table import LabelTable
+from scripts.datasets.formats.volume import Volume
 
 # What headers of different tools may differ by in honest rounding.
 _SPACING_TOLERANCE = 1e-3  # of the spacing

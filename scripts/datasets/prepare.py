@@ -11,19 +11,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from .atomic import holds_anything, make_folder
-from .cases import Case, check_cases
-from .facts import Facts, duplicates, facts_of, find_errors, find_warnings
-from .formats.files import bit_depth
-from .prepared import DATASET_JSON, PreparedDataset
-from .pseudonyms import publish
-from .record import Counts, describe, refuse_absent_class
-from .report import CHECK_PNG, Row, write_report
-from .settings import Settings, check_size, fingerprint_cases
-from .sheet import choose_cases, draw_thumbnail
-from .slices import IMAGES, LABELS, write_case
-from .splits import Split, choose_splits, hash_split, read_split_file
-from .threads import run_in_threads
+from scripts.datasets.cases import Case, check_cases
+from scripts.datasets.facts import Facts, duplicates, facts_of, find_errors, find_warnings
+from scripts.datasets.formats.files import bit_depth
+from scripts.datasets.prepared import DATASET_JSON, PreparedDataset
+from scripts.datasets.pseudonyms import publish
+from scripts.datasets.record import Counts, describe, refuse_absent_class
+from scripts.datasets.report import CHECK_PNG, Row, write_report
+from scripts.datasets.settings import Settings, check_size, fingerprint_cases
+from scripts.datasets.sheet import choose_cases, draw_thumbnail
+from scripts.datasets.slices import IMAGES, LABELS, write_case
+from scripts.datasets.splits import Split, choose_splits, hash_split, read_split_file
+from scripts.datasets.threads import run_in_threads
+from scripts.folders import holds_anything, make_folder
 
 logger = logging.getLogger(__name__)
 

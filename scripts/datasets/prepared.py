@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .splits import Split, hash_split
+from scripts.datasets.splits import Split, hash_split
 
 DATASET_JSON = "dataset.json"
 

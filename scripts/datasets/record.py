@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .cases import Case
-from .settings import FORMAT, Settings
-from .slices import IMAGES, LABELS, slice_name
-from .splits import Split
+from scripts.datasets.cases import Case
+from scripts.datasets.settings import FORMAT, Settings
+from scripts.datasets.slices import IMAGES, LABELS, slice_name
+from scripts.datasets.splits import Split
 
 Counts = list[list[int]]  # of a case: for each slice, the pixels of each class
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from .cases import Case
-from .facts import Facts, duplicates
-from .formats.files import source_files
-from .sheet import write_sheet
+from scripts.datasets.cases import Case
+from scripts.datasets.facts import Facts, duplicates
+from scripts.datasets.formats.files import source_files
+from scripts.datasets.sheet import write_sheet
 
 CHECK_CSV, CHECK_PNG = "check.csv", "check.png"
 _MAX_ROWS = 40

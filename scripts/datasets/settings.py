@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .cases import Case
-from .formats.files import source_files
+from scripts.datasets.cases import Case
+from scripts.datasets.formats.files import source_files
 
 FORMAT = 2  # of the prepared folder; raised whenever the same input gives other bytes
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .pairs import Pair
+from scripts.datasets.pairs import Pair
 
 _SIDE, _CAPTION, _COLUMNS = 160, 14, 6
 MAX_CASES = 24

@@ -17,8 +17,8 @@ from monai.transforms import Resize, ScaleIntensityRangePercentiles
 from numpy.typing import NDArray
 from PIL import Image
 
-from .cases import Case
-from .pairs import Pair, read_pair
+from scripts.datasets.cases import Case
+from scripts.datasets.pairs import Pair, read_pair
 
 PERCENTILES = (0.5, 99.5)
 IMAGES, LABELS = "images", "labels"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .cases import PARTS, Case
+from scripts.datasets.cases import PARTS, Case
 
 Split = dict[str, list[str]]
 

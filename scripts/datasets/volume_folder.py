@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .formats.metaimage import read_header
+from scripts.datasets.formats.metaimage import read_header
 
 
 def find_volumes(dataset_dir: str | Path) -> list[dict[str, str]]:

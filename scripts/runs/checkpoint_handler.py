@@ -12,7 +12,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
-from scripts.files import flush_file
+from scripts.files import flush
 from scripts.runs.checkpoint import BEST, LAST, MODEL, save
 from scripts.runs.random_states import random_states
 from scripts.runs.signals import Stopped, StopRequest
@@ -102,7 +102,8 @@ class RunCheckpoint:
 
     def _save(self, engine: Engine, epoch_completed: bool) -> None:
         """Keep the state, then stop where that is asked for and anything is left to stop."""
-        flush_file(self.run_dir / JOURNAL_NAME)
+        if (self.run_dir / JOURNAL_NAME).is_file():
+            flush(self.run_dir / JOURNAL_NAME)
         state = self.state.take(engine, epoch_completed, random=self._random_before_validation)
         save(state, self.run_dir / LAST)
         self._saved_at = time.monotonic()

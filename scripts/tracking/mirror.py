@@ -14,9 +14,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from scripts.files import write_text
+from scripts.files import file_lock, write_text
 from scripts.tracking.journal import JOURNAL_NAME, read_records
-from scripts.tracking.stores import file_lock, require_answer, sqlite_file, store_lock
+from scripts.tracking.stores import require_answer, sqlite_file, store_lock
 
 STATE_NAME = "tracking.json"
 UID_TAG = "adfl.run_uid"

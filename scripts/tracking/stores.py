@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+from scripts.files import file_lock
 
 SQLITE = "sqlite:///"
 ANSWER_WITHIN = 2.0  # seconds
@@ -33,19 +34,6 @@ def store_lock(tracking_uri: str) -> Iterator[None]:
     database.parent.mkdir(parents=True, exist_ok=True)
     with file_lock(database.with_name(f"{database.name}.lock")):
         yield
-
-
-@contextlib.contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock file while the block runs; where the file system has no locks, run it without."""
-    with path.open("w") as lock:
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_UN)  # a loader worker forked meanwhile keeps the file open
 
 
 def require_answer(tracking_uri: str) -> None:

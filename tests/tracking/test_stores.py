@@ -1,28 +1,10 @@
 from __future__ import annotations
 
-import os
-import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from scripts.tracking.stores import file_lock, require_answer, sqlite_file
-
-
-def test_a_lock_is_given_back_although_a_forked_process_has_its_file_open(tmp_path: Path) -> None:
-    with file_lock(tmp_path / "lock"):
-        child = os.fork()
-        if child == 0:
-            time.sleep(60)
-            os._exit(0)
-    try:
-        began = time.monotonic()
-        with file_lock(tmp_path / "lock"):
-            assert time.monotonic() - began < 5
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+from scripts.tracking.stores import require_answer, sqlite_file
 
 
 def test_an_sqlite_address_names_its_file() -> None:

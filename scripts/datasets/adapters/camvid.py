@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cases import PARTS, Case
-from ..formats.pictures import is_picture
-from .street_classes import camvid_colour_table, camvid_index_table
-from .trees import files_by_stem, open_root, refuse_lone
+from scripts.datasets.adapters.street_classes import camvid_colour_table, camvid_index_table
+from scripts.datasets.adapters.trees import files_by_stem, open_root, refuse_lone
+from scripts.datasets.cases import PARTS, Case
+from scripts.datasets.formats.pictures import is_picture
 
 _PAPER_TEST = 36  # images of the paper's random test part
 _SPLITS = ("official", "random")

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..cases import Case
-from .street_classes import cityscapes_table
-from .trees import open_root
+from scripts.datasets.adapters.street_classes import cityscapes_table
+from scripts.datasets.adapters.trees import open_root
+from scripts.datasets.cases import Case
 
 _IMAGE, _MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 

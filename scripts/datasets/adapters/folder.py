@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..cases import PARTS, Case
-from ..formats.label_table import Key, LabelTable
-from ..formats.nifti import is_nifti
-from ..formats.pictures import is_picture
-from .trees import files_by_stem, open_root, patient_of, refuse_lone
+from scripts.datasets.adapters.trees import files_by_stem, open_root, patient_of, refuse_lone
+from scripts.datasets.cases import PARTS, Case
+from scripts.datasets.formats.label_table import Key, LabelTable
+from scripts.datasets.formats.nifti import is_nifti
+from scripts.datasets.formats.pictures import is_picture
 
 
 def find_folder(

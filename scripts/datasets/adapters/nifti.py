@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..cases import Case
-from ..formats.label_table import LabelTable
-from ..formats.nifti import is_nifti, read_nifti
-from ..threads import run_in_threads
-from .trees import files_by_stem, open_root, patient_of, refuse_lone
+from scripts.datasets.adapters.trees import files_by_stem, open_root, patient_of, refuse_lone
+from scripts.datasets.cases import Case
+from scripts.datasets.formats.label_table import LabelTable
+from scripts.datasets.formats.nifti import is_nifti, read_nifti
+from scripts.datasets.threads import run_in_threads
 
 _TREE = "imagesTr and labelsTr"
 

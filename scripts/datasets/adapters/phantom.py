@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import holds_anything, make_folder
-from ..cases import Case
-from ..threads import run_in_threads
-from .phantom_anatomy import FIELD_OF_VIEW, draw_volume
-from .promise12 import find_promise12
+from scripts.datasets.adapters.phantom_anatomy import FIELD_OF_VIEW, draw_volume
+from scripts.datasets.adapters.promise12 import find_promise12
+from scripts.datasets.cases import Case
+from scripts.datasets.threads import run_in_threads
+from scripts.folders import holds_anything, make_folder
 
 _VERSION = 1  # of the drawing; raised whenever the same seed gives other voxels
 _SETTINGS = "phantom.json"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..cases import Case
+from scripts.datasets.cases import Case
 
 _IMAGE = re.compile(r"Case\d+\.mhd")
 _MASK = re.compile(r"(Case\d+)_segmentation\.mhd")

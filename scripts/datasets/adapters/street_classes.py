@@ -5,7 +5,7 @@ The eleven groups are those of SegNet (Badrinarayanan et al., arXiv:1511.00561),
 
 from __future__ import annotations
 
-from ..formats.label_table import LabelTable
+from scripts.datasets.formats.label_table import LabelTable
 
 # CamVid's 32 classes by colour (Brostow et al. 2008), as grouped for SegNet.
 _CAMVID = {

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..cases import Case
-from ..formats.dicom_file import find_dicoms
-from ..formats.nifti import is_nifti
-from ..formats.pictures import is_picture
-from .trees import open_root, stem_of
+from scripts.datasets.adapters.trees import open_root, stem_of
+from scripts.datasets.cases import Case
+from scripts.datasets.formats.dicom_file import find_dicoms
+from scripts.datasets.formats.nifti import is_nifti
+from scripts.datasets.formats.pictures import is_picture
 
 _MARK = "_segmentation"
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dicom_file import SEGMENTATION, find_dicoms, num_frames, read_frames, read_header
-from .dicom_geometry import Plane, place, plane_of, ultrasound_spacing
-from .volume import Volume, spacing_of
+from scripts.datasets.formats.dicom_file import SEGMENTATION, find_dicoms, num_frames, read_frames, read_header
+from scripts.datasets.formats.dicom_geometry import Plane, place, plane_of, ultrasound_spacing
+from scripts.datasets.formats.volume import Volume, spacing_of
 
 # In order of trust; the first that every file has, each time with another value, is taken.
 _ORDERS = (

@@ -12,7 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.pixels import apply_color_lut, pixel_array
 
-from .volume import MAX_BYTES
+from scripts.datasets.formats.volume import MAX_BYTES
 
 # Nothing else leaves the file: no name, date or place is in memory when an error or a table is written.
 _TAGS = [

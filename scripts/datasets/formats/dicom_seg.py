@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dicom_file import SEGMENTATION, num_frames, read_frames, read_header
-from .volume import Volume
+from scripts.datasets.formats.dicom_file import SEGMENTATION, num_frames, read_frames, read_header
+from scripts.datasets.formats.volume import Volume
 
 _IN_PLACE = 0.1  # of a voxel, that a frame may lie beside its plane
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .dicom import dicom_depth, read_dicom
-from .dicom_seg import is_segmentation, read_segmentation
-from .metaimage import MetaImageReader
-from .metaimage_header import read_header
-from .nifti import is_nifti, nifti_depth, read_nifti
-from .pictures import is_picture, picture_depth, read_picture, read_picture_folder
-from .volume import Volume, spacing_of
+from scripts.datasets.formats.dicom import dicom_depth, read_dicom
+from scripts.datasets.formats.dicom_seg import is_segmentation, read_segmentation
+from scripts.datasets.formats.metaimage import MetaImageReader
+from scripts.datasets.formats.metaimage_header import read_header
+from scripts.datasets.formats.nifti import is_nifti, nifti_depth, read_nifti
+from scripts.datasets.formats.pictures import is_picture, picture_depth, read_picture, read_picture_folder
+from scripts.datasets.formats.volume import Volume, spacing_of
 
 
 def read_image(path: Path, channel: int | None = None) -> Volume:

@@ -19,7 +19,7 @@ import itk
 from monai.data import ITKReader
 from numpy.typing import NDArray
 
-from .metaimage_header import MetaImageHeader, join_size, read_header
+from scripts.datasets.formats.metaimage_header import MetaImageHeader, join_size, read_header
 
 __all__ = ["MetaImageHeader", "MetaImageReader", "check_metaimage", "read_header"]
 

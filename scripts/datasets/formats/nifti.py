@@ -13,7 +13,7 @@ import numpy as np
 from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
-from .volume import MAX_BYTES, Volume, spacing_of
+from scripts.datasets.formats.volume import MAX_BYTES, Volume, spacing_of
 
 
 def is_nifti(path: Path) -> bool:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+from scripts.files import file_lock, flush
 
 
 def make_folder(target: Path, fill: Callable[[Path], None]) -> None:
     """Let ``fill`` write into a temporary folder and give that its name ``target`` when all of it is on the disk.
 
-    Whoever starts at the same time waits and finds the folder there. After a kill at any moment ``target`` does not
+    Whoever starts at the same time waits and finds the folder there (where the file system has no locks, both do the
+    work, and the second to finish drops its own). After a kill at any moment ``target`` does not
     exist, and the next call removes what the killed one left. An exception of ``fill`` leaves nothing behind.
 
     Args:
@@ -25,7 +26,7 @@ def make_folder(target: Path, fill: Callable[[Path], None]) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.tmp-"
-    with _lock(target.with_name(f".{target.name}.lock")) as locked:
+    with file_lock(target.with_name(f".{target.name}.lock")) as locked:
         if holds_anything(target):
             return
         if locked:  # whoever wrote these has ended
@@ -46,29 +47,13 @@ def holds_anything(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[bool]:
-    """Hold ``path`` alone; the kernel frees it when the process ends, however it ends.
-
-    Yields whether it is held: some network file systems have no locks. Two starters then both do the work, and the
-    second to finish drops its own.
-    """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            locked = True
-        except OSError:
-            locked = False
-        yield locked
-
-
 def _rename(temporary: Path, target: Path) -> None:
     try:
         temporary.rename(target)
     except OSError:
         if not holds_anything(target):
             raise
-    _fsync(target.parent)
+    flush(target.parent)
 
 
 def _umask() -> int:
@@ -81,13 +66,5 @@ def _umask() -> int:
 def _flush(folder: Path) -> None:
     """Bring every file and folder under ``folder`` to the disk."""
     for path in folder.rglob("*"):
-        _fsync(path)
-    _fsync(folder)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(path)
+    flush(folder)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -8,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.datasets import atomic
-from scripts.datasets.atomic import make_folder
+from scripts import files
+from scripts.folders import make_folder
 
 
 def fill(folder):
@@ -60,7 +59,7 @@ def test_without_locks_the_second_to_finish_drops_its_own(tmp_path, monkeypatch)
     def no_locks(file, operation):
         raise OSError("no locks available")
 
-    monkeypatch.setattr(atomic.fcntl, "flock", no_locks)
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
 
     def fill_while_another_does(folder):
         make_folder(tmp_path / "a", fill)
@@ -72,9 +71,11 @@ def test_without_locks_the_second_to_finish_drops_its_own(tmp_path, monkeypatch)
 
 
 PROGRAM = """
-import sys, time
+import sys, time, types
 from pathlib import Path
-from atomic import make_folder  # alone, since its package takes seconds to import
+package = sys.modules["scripts"] = types.ModuleType("scripts")  # empty, since the real one takes seconds to import
+package.__path__ = [sys.argv[3]]
+from scripts.folders import make_folder
 
 def fill(folder):
     (folder / "half").touch()
@@ -87,9 +88,8 @@ make_folder(Path(sys.argv[1]), fill)
 
 
 def start(target, seconds):
-    folder = Path(atomic.__file__).parent
-    command = [sys.executable, "-c", PROGRAM, str(target), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(folder)})
+    command = [sys.executable, "-c", PROGRAM, str(target), str(seconds), str(Path(files.__file__).parent)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
 def test_processes_that_start_together_fill_it_once(tmp_path):
