@@ -2,6 +2,7 @@
 
 <output_dir>/<run_name>/        made by the run, never shared; a taken name gets -2, -3, ...
     config.yaml  split.json     what ran, on which cases
+    tracked/config.yaml         the same without paths and addresses, for MLflow
     metrics.jsonl               every metric: the truth, of which MLflow is a copy
     tracking.json               the run's place in MLflow
     checkpoint_last.pt          everything needed to go on
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from scripts.configuration.paths import without_paths
 from scripts.configuration.workflow import executed_config
 from scripts.files import remove_left_behind, write_text
 from scripts.runs.lock import LOCK_NAME, lock_run
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from scripts.datasets import PreparedDataset
 
 LATEST = "latest"
+TRACKED_CONFIG = "tracked/config.yaml"
 
 
 def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> Path:
@@ -102,7 +105,9 @@ def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
         refuse_other_config(run_dir, before, config)
         refuse_other_split(run_dir, json.loads((run_dir / SPLIT).read_text(encoding="utf-8")), split)
     write_text(run_dir / SPLIT, json.dumps(split, indent=1))
-    write_text(run_dir / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    (run_dir / TRACKED_CONFIG).parent.mkdir(exist_ok=True)
+    for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, config)):
+        write_text(run_dir / name, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     _point_latest(run_dir.parent, run_dir.name)
 
 

@@ -102,7 +102,7 @@ class RunTracker:
 
     def _start(self, engine: Engine) -> None:
         self.journal.expect_repeats(engine.state.iteration)
-        for name in ("config.yaml", "split.json"):
+        for name in ("tracked/config.yaml", "split.json"):
             if (self.run_dir / name).is_file():
                 self.journal.log_artifact(self.run_dir / name, "")
         self._mirror.finish(RUNNING)

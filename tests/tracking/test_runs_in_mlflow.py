@@ -63,12 +63,16 @@ def test_a_training_that_breaks_is_failed_and_one_that_is_stopped_is_killed(fold
 
 
 def test_a_run_holds_what_it_was_and_no_paths(folder: Path) -> None:
-    start(folder, "whole", loss_interval=2).run()
+    start(folder, "whole", loss_interval=2, dataset_dir=str(folder / "a_name")).run()
     run = run_of(folder, "whole")
     assert run.data.params["loss"] == "adfl"
     assert run.data.params["batch_size"] == "4"
     assert {"bundle_version", "git_revision", "split_sha256", "data_fingerprint"} <= set(run.data.tags)
     assert not [name for name, value in run.data.tags.items() if str(folder) in value]
+    config = (Path(_client(folder).download_artifacts(run.info.run_id, "config.yaml"))).read_text()
+    assert str(folder) not in config
+    assert "dataset_dir: <dataset_dir>" in config
+    assert str(folder) in (folder / "runs" / "whole" / "config.yaml").read_text()
     assert {"val/dice/prostate", "val/iou/background", "val/dice/mean", "best/iou/mean", "acw/w_prostate"} <= set(
         run.data.metrics
     )
