@@ -1,3 +1,3 @@
 """The bundle's Python package. Importing it makes its losses known to MONAI: ``_target_: DualFocalLoss`` resolves."""
 
-import scripts.losses  # noqa: F401  (registers the losses)
+from . import losses  # noqa: F401  (registers the losses)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -19,3 +20,11 @@ def _leave_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     with warnings.catch_warnings():
         yield
+
+
+@pytest.fixture
+def real_data() -> Path:
+    folder = Path(os.environ.get("ADFL_REAL_DATA", "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: ADFL_REAL_DATA names {folder}, which is not a folder")
+    return folder

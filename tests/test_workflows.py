@@ -16,9 +16,9 @@ import pytest
 import torch
 import yaml
 
-from scripts.errors import user_message
+from scripts.configuration.error_report import user_message
 from scripts.networks import DeepLabV3Plus
-from scripts.runs.folder import find_run_dir
+from scripts.runs.run_folder import find_run_dir
 from scripts.tracking import read_curve
 from tests.workflows import ROOT, make_workflow, run_workflow, tiny_overrides
 

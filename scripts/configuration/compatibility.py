@@ -9,10 +9,11 @@ import torch
 from monai.utils import ensure_tuple_rep
 from torch import nn
 
-from scripts.configuration.workflow import executed_config
+from ..errors import UserError
+from .workflow import executed_config
 
 if TYPE_CHECKING:
-    from scripts.datasets import PreparedDataset
+    from ..datasets import PreparedDataset
 
 
 def check_network_fits(
@@ -39,7 +40,7 @@ def check_network_fits(
             logits = network.eval()(torch.zeros(1, in_channels, *size, device=device))
     except Exception as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise ValueError(
+        raise UserError(
             f"network_def ({name}) can't take images of {in_channels} channel(s) and {size[0]} x {size[1]} pixels: "
             f"{reason}; give it in_channels: '@in_channels', or another image_size"
         ) from error
@@ -47,7 +48,7 @@ def check_network_fits(
         network.train(was_training)
     expected = (1, len(labels), *size)
     if tuple(logits.shape) != expected:
-        raise ValueError(
+        raise UserError(
             f"network_def ({name}) gives scores {list(logits.shape)} of one image where {list(expected)} are needed: "
             f"{len(labels)} labels at {size[0]} x {size[1]} pixels; give it num_classes: $len(@labels)"
         )
@@ -70,14 +71,14 @@ def check_options(loss_name: str, acw_options: dict[str, Any], accumulation_step
         defaults = {"acw_learning_rate_factor": 1, "acw_normalization": "sum", "acw_positive": False}
         for key, value in acw_options.items():
             if value != defaults[key]:
-                raise ValueError(
+                raise UserError(
                     f"{key} is {value}, but loss {loss_name} trains without adaptive class weights; "
                     f"leave --{key} away or choose a loss with them (loss_adfl.yaml, loss_acw_ce.yaml)"
                 )
     if acw_options["acw_learning_rate_factor"] < 0:
-        raise ValueError(f"acw_learning_rate_factor must be >= 0, got {acw_options['acw_learning_rate_factor']}")
+        raise UserError(f"acw_learning_rate_factor must be >= 0, got {acw_options['acw_learning_rate_factor']}")
     if not isinstance(accumulation_steps, int) or accumulation_steps < 1:
-        raise ValueError(f"accumulation_steps must be a whole number >= 1, got {accumulation_steps}")
+        raise UserError(f"accumulation_steps must be a whole number >= 1, got {accumulation_steps}")
 
 
 def check_class_weight(class_weight: nn.Module | None, num_classes: int) -> None:
@@ -91,7 +92,7 @@ def check_class_weight(class_weight: nn.Module | None, num_classes: int) -> None
         ValueError: the numbers differ.
     """
     if class_weight is not None and class_weight.num_classes != num_classes:
-        raise ValueError(f"class_weight has {class_weight.num_classes} classes, but there are {num_classes} labels")
+        raise UserError(f"class_weight has {class_weight.num_classes} classes, but there are {num_classes} labels")
 
 
 def check_dataset_fits(
@@ -109,17 +110,17 @@ def check_dataset_fits(
         ValueError: names the key to change.
     """
     if dataset.in_channels != in_channels:
-        raise ValueError(
+        raise UserError(
             f"in_channels is {in_channels}, but the images of {dataset.name} have {dataset.in_channels} channel(s); "
             f"set --in_channels {dataset.in_channels} or choose other data"
         )
     if list(dataset.labels) != list(labels):
-        raise ValueError(f"labels is {labels}, but {dataset.name} was prepared with {list(dataset.labels)}")
+        raise UserError(f"labels is {labels}, but {dataset.name} was prepared with {list(dataset.labels)}")
     if batch_size is not None and len(dataset.items("train")) < batch_size:
-        raise ValueError(
+        raise UserError(
             f"batch_size is {batch_size}, but the training part of {dataset.name} has "
             f"{len(dataset.items('train'))} image(s); set a smaller --batch_size or bring more cases"
         )
     if batch_size is not None and not dataset.items("val"):
-        raise ValueError(f"the validation part of {dataset.name} is empty; bring more cases or another split")
+        raise UserError(f"the validation part of {dataset.name} is empty; bring more cases or another split")
     return dataset

@@ -9,12 +9,12 @@ from monai.bundle import ConfigParser
 from torch import nn
 from torch.optim import Optimizer
 
-from scripts.configuration.workflow import running_workflow
-from scripts.datasets.cases import PARTS
-from scripts.networks import AdaptiveClassWeight, ClassWeightedNetwork
+from ..datasets.cases import PARTS
+from ..networks import AdaptiveClassWeight, ClassWeightedNetwork
+from .workflow import running_workflow
 
 if TYPE_CHECKING:
-    from scripts.datasets import PreparedDataset
+    from ..datasets import PreparedDataset
 
 COMPONENTS = ("network_def", "class_weight", "loss", "optimizer", "lr_scheduler")
 # Sections of the workflow, entry points, and the run's folder, which asking for would make.

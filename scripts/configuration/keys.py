@@ -11,7 +11,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.properties import InferProperties, TrainProperties
 
-from scripts.configuration.workflow import executed_config, running_workflow
+from ..errors import UserError
+from .workflow import executed_config, running_workflow
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
 BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train.yaml"
@@ -46,7 +47,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
             known = sorted(read & set(config))
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-            raise ValueError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
+            raise UserError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
 
 
 def _monai_keys() -> set[str]:

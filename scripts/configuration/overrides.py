@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.configuration.workflow import running_workflow
+from .workflow import running_workflow
 
 # Words of YAML that the command line, which reads Python's literals, hands over as text.
 WORDS = {"true": True, "false": False, "null": None}

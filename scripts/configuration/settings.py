@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ..errors import UserError
+
 
 def check_settings(device: str | torch.device, **settings: float) -> None:
     """Refuse numbers that no training can use and a device that is not there, before anything is prepared.
@@ -20,16 +22,16 @@ def check_settings(device: str | torch.device, **settings: float) -> None:
     for name, value in settings.items():
         if name == "learning_rate":
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be a number > 0, got {value!r}; set another --{name}")
+                raise UserError(f"{name} must be a number > 0, got {value!r}; set another --{name}")
             continue
         least = 0 if name in ("batch_norm_images", "num_workers", "seed") else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}; set another --{name}")
+            raise UserError(f"{name} must be a whole number >= {least}, got {value!r}; set another --{name}")
     try:
         wanted = torch.device(device)
     except RuntimeError:
-        raise ValueError(f"device must be cpu, cuda or cuda:N, got {device!r}; set another --device") from None
+        raise UserError(f"device must be cpu, cuda or cuda:N, got {device!r}; set another --device") from None
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
+        raise UserError(
             f"device {wanted} is not there: torch finds {torch.cuda.device_count()} GPU(s); set --device cpu or another"
         )

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.datasets.formats.label_table import LabelTable
+from ..errors import UserError
+from ..formats.label_table import LabelTable
 
 PARTS = ("train", "val", "test")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -44,18 +45,16 @@ def check_cases(cases: Sequence[Case]) -> None:
         ValueError: there is no case, or one of them breaks a rule of ``Case``.
     """
     if not cases:
-        raise ValueError("the list of cases is empty; an adapter must find at least one case")
+        raise UserError("the list of cases is empty; an adapter must find at least one case")
     seen: dict[str, Case] = {}
     for case in cases:
         if not case.private and not _SAFE_NAME.fullmatch(case.name):
-            raise ValueError(
+            raise UserError(
                 f"{case.image}: the case name {case.name!r} may hold letters, digits, '.', '_' and '-' only"
             )
         if case.part is not None and case.part not in PARTS:
-            raise ValueError(f"{case.image}: the part must be one of {', '.join(PARTS)} or None, got {case.part!r}")
+            raise UserError(f"{case.image}: the part must be one of {', '.join(PARTS)} or None, got {case.part!r}")
         # A file system may fold upper and lower case into one.
         twin = seen.setdefault(case.name.casefold(), case)
         if twin is not case:
-            raise ValueError(
-                f"{case.image}: its case name {case.name} is also that of {twin.image}; rename one of them"
-            )
+            raise UserError(f"{case.image}: its case name {case.name} is also that of {twin.image}; rename one of them")

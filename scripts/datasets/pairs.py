@@ -11,10 +11,11 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.datasets.cases import Case
-from scripts.datasets.formats.files import read_image, read_mask
-from scripts.datasets.formats.label_table import LabelTable
-from scripts.datasets.formats.volume import Volume
+from ..errors import UserError
+from ..formats.label_table import LabelTable
+from ..formats.reading import read_image, read_mask
+from ..formats.volume import Volume
+from .cases import Case
 
 # What headers of different tools may differ by in honest rounding.
 _SPACING_TOLERANCE = 1e-3  # of the spacing
@@ -60,9 +61,9 @@ def read_pair(case: Case, labels: Sequence[str], ignore_index: int | None, in_ch
     mask = _turn(case, mask, image)
     _check_geometry(case, image, mask)
     if not np.isfinite(image.array).all():
-        raise ValueError(f"{case.image} holds NaN or infinite values; repair or remove the case")
+        raise UserError(f"{case.image} holds NaN or infinite values; repair or remove the case")
     if np.ptp(image.array) == 0:
-        raise ValueError(
+        raise UserError(
             f"{case.image} is constant (every voxel is {image.array.flat[0]:g}); replace or remove the case"
         )
     pixels, notes = _channels(case, image, in_channels)
@@ -83,17 +84,17 @@ def _turn(case: Case, mask: Volume, image: Volume) -> Volume:
 def _check_geometry(case: Case, image: Volume, mask: Volume) -> None:
     size, mask_size = image.array.shape[:3], mask.array.shape[:3]
     if size != mask_size:
-        raise ValueError(_difference(case, "size", np.array(mask_size), np.array(size)))
+        raise UserError(_difference(case, "size", np.array(mask_size), np.array(size)))
     if image.affine is None or mask.affine is None:
         return
     spacing, mask_spacing = (np.linalg.norm(a[:3, :3], axis=0) for a in (image.affine, mask.affine))
     if not np.allclose(mask_spacing, spacing, rtol=_SPACING_TOLERANCE, atol=0.0):
-        raise ValueError(_difference(case, "spacing", mask_spacing, spacing))
+        raise UserError(_difference(case, "spacing", mask_spacing, spacing))
     direction, mask_direction = image.affine[:3, :3] / spacing, mask.affine[:3, :3] / mask_spacing
     if not np.allclose(mask_direction, direction, rtol=0.0, atol=_DIRECTION_TOLERANCE):
-        raise ValueError(_difference(case, "direction", mask_direction.ravel(), direction.ravel()))
+        raise UserError(_difference(case, "direction", mask_direction.ravel(), direction.ravel()))
     if not np.allclose(mask.affine[:3, 3], image.affine[:3, 3], rtol=0.0, atol=_ORIGIN_TOLERANCE * spacing.min()):
-        raise ValueError(_difference(case, "origin", mask.affine[:3, 3], image.affine[:3, 3]))
+        raise UserError(_difference(case, "origin", mask.affine[:3, 3], image.affine[:3, 3]))
 
 
 def _difference(case: Case, what: str, of_label: NDArray[Any], of_image: NDArray[Any]) -> str:
@@ -109,7 +110,7 @@ def _channels(case: Case, image: Volume, wanted: int) -> tuple[NDArray[Any], tup
     array = image.array
     if image.coloured and wanted == 1:
         if (array[..., :1] != array).any():
-            raise ValueError(f"{case.image} is coloured, in_channels is 1; set --in_channels 3 or export it in gray")
+            raise UserError(f"{case.image} is coloured, in_channels is 1; set --in_channels 3 or export it in gray")
         return array[np.newaxis, ..., 0], ()
     if image.coloured:
         return np.moveaxis(array, 3, 0), ()
@@ -122,11 +123,11 @@ def _classes(
     case: Case, mask: Volume, table: LabelTable, labels: Sequence[str], ignore_index: int | None
 ) -> NDArray[np.uint8]:
     if len(table.classes) != len(labels):
-        raise ValueError(
+        raise UserError(
             f"{case.label}: its table of values has {len(table.classes)} classes, labels has {len(labels)}; correct one"
         )
     if table.ignored and ignore_index is None:
-        raise ValueError(f"{case.label}: its table of values ignores {list(table.ignored)}; set --ignore_index 255")
+        raise UserError(f"{case.label}: its table of values ignores {list(table.ignored)}; set --ignore_index 255")
     found, strange = table.look_up(_numbers(case, mask, table))
     if strange:
         shown = ", ".join(strange[:5]) + (", ..." if len(strange) > 5 else "")
@@ -134,7 +135,7 @@ def _classes(
         mend = "correct the mask, the labels or the table of values"
         if len(strange) >= _INTERPOLATED:
             mend = f"{len(strange)} such values mean that it was interpolated or saved with loss: export it unsmoothed"
-        raise ValueError(f"{case.label} holds the value(s) {shown}, which are no class ({classes}); {mend}")
+        raise UserError(f"{case.label} holds the value(s) {shown}, which are no class ({classes}); {mend}")
     return np.where(found == -1, ignore_index or 0, found).astype(np.uint8)
 
 
@@ -145,5 +146,5 @@ def _numbers(case: Case, mask: Volume, table: LabelTable) -> NDArray[Any]:
     if table.coloured:
         return np.repeat(mask.array[..., np.newaxis], 3, axis=3)
     if (mask.array[..., :1] != mask.array).any():
-        raise ValueError(f"{case.label} is coloured; give a table of its colours (docs/datasets.md) or an index mask")
+        raise UserError(f"{case.label} is coloured; give a table of its colours (docs/datasets.md) or an index mask")
     return mask.array[..., 0]

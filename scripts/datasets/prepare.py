@@ -11,19 +11,20 @@ from pathlib import Path
 
 from PIL import Image
 
-from scripts.datasets.cases import Case, check_cases
-from scripts.datasets.facts import Facts, duplicates, facts_of, find_errors, find_warnings
-from scripts.datasets.formats.files import bit_depth
-from scripts.datasets.prepared import DATASET_JSON, PreparedDataset
-from scripts.datasets.pseudonyms import publish
-from scripts.datasets.record import Counts, describe, refuse_absent_class
-from scripts.datasets.report import CHECK_PNG, Row, write_report
-from scripts.datasets.settings import Settings, check_size, fingerprint_cases
-from scripts.datasets.sheet import choose_cases, draw_thumbnail
-from scripts.datasets.slices import IMAGES, LABELS, write_case
-from scripts.datasets.splits import Split, choose_splits, hash_split, read_split_file
-from scripts.datasets.threads import run_in_threads
-from scripts.folders import holds_anything, make_folder
+from ..errors import UserError
+from ..formats.reading import bit_depth
+from ..storage.atomic_folders import holds_anything, make_folder
+from .cases import Case, check_cases
+from .checking.case_summary import Facts, duplicates, facts_of, find_errors, find_warnings
+from .checking.check_report import CHECK_PNG, Row, write_report
+from .checking.contact_sheet import choose_cases, draw_thumbnail
+from .datalist import Counts, describe, refuse_absent_class
+from .preparation_settings import Settings, check_size, fingerprint_cases
+from .prepared import DATASET_JSON, PreparedDataset
+from .pseudonyms import publish
+from .slices import IMAGES, LABELS, write_case
+from .splits import Split, choose_splits, hash_split, read_split_file
+from .threads import run_in_threads
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def prepare_dataset(
         split_sha256=None if own is None else tuple(map(hash_split, own)),
     )
     if not 0 <= fold < len(splits):
-        raise ValueError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
+        raise UserError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
     root = Path(prepared_dir).expanduser().resolve()
     published = publish(cases, root)
     # Folds are dealt by the files' own names, so that a hashed name's salt has no influence on them.
@@ -127,7 +128,7 @@ def _write(
     refuse_absent_class(counts, settings)
     facts = [item.facts for item in written]
     for error in find_errors(facts, {case.name: case.patient for case in cases}):
-        raise ValueError(f"{settings.name}: {error}")
+        raise UserError(f"{settings.name}: {error}")
     splits = _split(pairs, facts, settings, own)
     record = describe(cases, counts, settings, splits) | {"fingerprint": fingerprint, "intensity_max": intensity_max}
     (folder / DATASET_JSON).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

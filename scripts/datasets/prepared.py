@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.datasets.splits import Split, hash_split
+from ..errors import MissingFileError, UserError
+from .splits import Split, hash_split
 
 DATASET_JSON = "dataset.json"
 
@@ -28,15 +29,15 @@ class PreparedDataset:
         self.root = Path(root).expanduser().resolve()
         path = self.root / DATASET_JSON
         if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist; give a folder that prepare_dataset has written")
+            raise MissingFileError(f"{path} does not exist; give a folder that prepare_dataset has written")
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            raise ValueError(f"{path} is not readable JSON; delete {self.root} and prepare it again") from None
+            raise UserError(f"{path} is not readable JSON; delete {self.root} and prepare it again") from None
         splits: list[Split] = record["splits"]
         if not 0 <= fold < len(splits):
             reason = "the data set has official parts" if record["official_parts"] else f"num_folds is {len(splits)}"
-            raise ValueError(f"fold must be 0 to {len(splits) - 1} ({reason}), got {fold}")
+            raise UserError(f"fold must be 0 to {len(splits) - 1} ({reason}), got {fold}")
         self.fold = fold
         self.split: Split = splits[fold]
         self.split_sha256 = hash_split(self.split)
@@ -90,7 +91,7 @@ class PreparedDataset:
 
     def _names(self, part: str) -> list[str]:
         if part not in self.split:
-            raise ValueError(f"part must be one of {', '.join(self.split)}, got {part!r}")
+            raise UserError(f"part must be one of {', '.join(self.split)}, got {part!r}")
         if not self.split[part]:
-            raise ValueError(f"the data set {self.name} has no {part!r} part; use another part or split it by folds")
+            raise UserError(f"the data set {self.name} has no {part!r} part; use another part or split it by folds")
         return self.split[part]

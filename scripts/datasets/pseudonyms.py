@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.datasets.cases import Case
+from .cases import Case
 
 SALT_VARIABLE = "ADFL_SALT"
 _SALT_FILE = ".salt"

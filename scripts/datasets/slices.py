@@ -17,8 +17,9 @@ from monai.transforms import Resize, ScaleIntensityRangePercentiles
 from numpy.typing import NDArray
 from PIL import Image
 
-from scripts.datasets.cases import Case
-from scripts.datasets.pairs import Pair, read_pair
+from ..errors import UserError
+from .cases import Case
+from .pairs import Pair, read_pair
 
 PERCENTILES = (0.5, 99.5)
 IMAGES, LABELS = "images", "labels"
@@ -76,7 +77,7 @@ def _scale(case: Case, pair: Pair) -> torch.Tensor:
         return torch.from_numpy(pair.image / np.float32(255))
     low, high = np.percentile(pair.image, PERCENTILES)
     if low == high:
-        raise ValueError(
+        raise UserError(
             f"{case.image} is nearly constant: 99 % of its voxels are {low:g}; crop, replace or remove the case"
         )
     scale = ScaleIntensityRangePercentiles(*PERCENTILES, b_min=0.0, b_max=1.0, clip=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from scripts.datasets.cases import PARTS, Case
+from ..errors import MissingFileError, UserError
+from .cases import PARTS, Case
 
 Split = dict[str, list[str]]
 
@@ -39,11 +40,11 @@ def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_
         return [_official_split(cases)]
     patients = sorted({case.patient for case in cases})
     if len(patients) < 3:
-        raise ValueError(
+        raise UserError(
             f"a split needs at least 3 patients (train, val, test), the data set has {len(patients)}; add some"
         )
     if not 3 <= num_folds <= len(patients):
-        raise ValueError(f"num_folds must be 3 to {len(patients)}, the number of patients, got {num_folds}")
+        raise UserError(f"num_folds must be 3 to {len(patients)}, the number of patients, got {num_folds}")
     present = {case.patient for case in cases if case.name in with_foreground}
     rng = np.random.default_rng(seed)
     dealt = [str(p) for stratum in (present, set(patients) - present) for p in rng.permutation(sorted(stratum))]
@@ -72,14 +73,14 @@ def read_split_file(path: str | Path, cases: Sequence[Case]) -> list[Split]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"split_file {path} does not exist; check the path")
+        raise MissingFileError(f"split_file {path} does not exist; check the path")
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise ValueError(f"{path} is no readable JSON; write {{'train': [...], 'val': [...], 'test': [...]}}") from None
+        raise UserError(f"{path} is no readable JSON; write {{'train': [...], 'val': [...], 'test': [...]}}") from None
     splits = content if isinstance(content, list) else [content]
     if not splits:
-        raise ValueError(f"{path} holds no split; write {{'train': [...], 'val': [...], 'test': [...]}}")
+        raise UserError(f"{path} holds no split; write {{'train': [...], 'val': [...], 'test': [...]}}")
     return [_check_split(path, split, cases) for split in splits]
 
 
@@ -107,7 +108,7 @@ def choose_splits(
     for names in twins:
         if len({part_of[name] for name in names}) > 1:
             places = ", ".join(f"{name} ({part_of[name]})" for name in names[:4])
-            raise ValueError(f"the same image is in several parts: {places}; keep it in one")
+            raise UserError(f"the same image is in several parts: {places}; keep it in one")
     joined = _join(cases, twins)
     enough = len({case.patient for case in joined}) >= num_folds
     return split_cases(joined if enough else cases, with_foreground, num_folds=num_folds, seed=seed)
@@ -133,29 +134,29 @@ def _official_split(cases: Sequence[Case]) -> Split:
     parts_of: dict[str, str] = {}
     for case in sorted(cases, key=lambda case: case.name):
         if case.part is None:
-            raise ValueError(f"{case.image} is in no official part, others are; give every case a part or none")
+            raise UserError(f"{case.image} is in no official part, others are; give every case a part or none")
         if parts_of.setdefault(case.patient, case.part) != case.part:
-            raise ValueError(
+            raise UserError(
                 f"{case.image}: its patient is in the parts {parts_of[case.patient]} and {case.part}; keep it in one"
             )
         split[case.part].append(case.name)
     if not split["train"]:
-        raise ValueError("no case is in the official part 'train'; check the data set's folders")
+        raise UserError("no case is in the official part 'train'; check the data set's folders")
     return split
 
 
 def _check_split(path: Path, split: Any, cases: Sequence[Case]) -> Split:
     if not isinstance(split, dict) or set(split) - set(PARTS) or not all(isinstance(v, list) for v in split.values()):
-        raise ValueError(f"{path}: a split has the parts {', '.join(PARTS)}, each a list of names; correct it")
+        raise UserError(f"{path}: a split has the parts {', '.join(PARTS)}, each a list of names; correct it")
     part_of: dict[str, str] = {}
     for part, names in split.items():
         for name in names:
             found = [case for case in cases if name in (case.name, case.patient)]
             if not found:
-                raise ValueError(f"{path}: {name!r} is neither a case nor a patient of the data set; correct the name")
+                raise UserError(f"{path}: {name!r} is neither a case nor a patient of the data set; correct the name")
             for case in found:
                 if case.name in part_of:
-                    raise ValueError(f"{path}: {case.name!r} stands in it twice; leave it in one part")
+                    raise UserError(f"{path}: {case.name!r} stands in it twice; leave it in one part")
                 part_of[case.name] = part
     _refuse_unfair(path, part_of, cases)
     return {part: sorted(name for name, own in part_of.items() if own == part) for part in PARTS}
@@ -166,8 +167,8 @@ def _refuse_unfair(path: Path, part_of: dict[str, str], cases: Sequence[Case]) -
     parts_of: dict[str, str] = {}
     for case in cases:
         if case.name not in part_of:
-            raise ValueError(f"{path} forgets the case {case.name!r}; put every case in a part")
+            raise UserError(f"{path} forgets the case {case.name!r}; put every case in a part")
         if parts_of.setdefault(case.patient, part_of[case.name]) != part_of[case.name]:
-            raise ValueError(f"{path}: the patient {case.patient!r} is in two parts; keep a patient's cases in one")
+            raise UserError(f"{path}: the patient {case.patient!r} is in two parts; keep a patient's cases in one")
     if "train" not in part_of.values():
-        raise ValueError(f"{path}: its part 'train' is empty; put cases into it")
+        raise UserError(f"{path}: its part 'train' is empty; put cases into it")

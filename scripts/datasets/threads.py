@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from ..errors import UserError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -31,7 +33,7 @@ def run_in_threads(
         What ``work`` returned, in order of the items.
     """
     if num_workers is not None and num_workers < 0:
-        raise ValueError(f"num_workers must be >= 0, got {num_workers}")
+        raise UserError(f"num_workers must be >= 0, got {num_workers}")
     with ThreadPoolExecutor(num_workers or len(os.sched_getaffinity(0))) as pool:
         try:
             return list(tqdm(pool.map(work, items), total=len(items), desc=title, unit="case", disable=None))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.datasets.formats.metaimage import read_header
+from ..errors import MissingFileError, UserError
+from ..formats.metaimage import read_header
 
 
 def find_volumes(dataset_dir: str | Path) -> list[dict[str, str]]:
@@ -22,14 +23,14 @@ def find_volumes(dataset_dir: str | Path) -> list[dict[str, str]]:
     """
     root = Path(dataset_dir).expanduser().resolve()
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} is not a folder; name a folder of .mhd volumes by --dataset_dir")
+        raise MissingFileError(f"{root} is not a folder; name a folder of .mhd volumes by --dataset_dir")
     paths = sorted(path for path in root.rglob("*.mhd") if not path.stem.endswith("_segmentation"))
     if not paths:
-        raise FileNotFoundError(f"no volume (*.mhd) under {root}; name a folder of .mhd volumes by --dataset_dir")
+        raise MissingFileError(f"no volume (*.mhd) under {root}; name a folder of .mhd volumes by --dataset_dir")
     seen: dict[str, Path] = {}
     for path in paths:
         if seen.setdefault(path.stem, path) is not path:
-            raise ValueError(
+            raise UserError(
                 f"{path} and {seen[path.stem]} have the same name, so their masks would; rename one of them"
             )
         read_header(path)

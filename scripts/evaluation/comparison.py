@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from scripts.datasets import PreparedDataset
-from scripts.evaluation.overlays import Example, choose_items, draw_examples, save_figure
-from scripts.runs.checkpoint import MODEL, load_network
-from scripts.runs.folder import find_run_dir
+from ..datasets import PreparedDataset
+from ..errors import UserError
+from ..runs.checkpoint import MODEL, load_network
+from ..runs.run_folder import find_run_dir
+from .overlays import Example, choose_items, draw_examples, save_figure
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def draw_comparison(
         ValueError: ``runs`` and ``names`` differ in length, or the weights are of another network.
     """
     if len(runs) != len(names) or not runs:
-        raise ValueError(f"runs and names must be lists of equal length >= 1, got {len(runs)} and {len(names)}")
+        raise UserError(f"runs and names must be lists of equal length >= 1, got {len(runs)} and {len(names)}")
     items = choose_items(dataset.items(part), max_cases, ignore_index)
     batch = [preprocessing(dict(item)) for item in items]
     images = torch.stack([item["image"].as_tensor() for item in batch])

@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.evaluation.overlays import save_figure
+from .overlays import save_figure
 
 Matrix = NDArray[np.int64]
 

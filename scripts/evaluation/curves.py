@@ -10,8 +10,8 @@ from typing import Any
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
-from scripts.evaluation.overlays import PALETTE, save_figure
-from scripts.tracking.journal import JOURNAL_NAME, read_curves
+from ..tracking.journal import JOURNAL_NAME, read_curves
+from .overlays import PALETTE, save_figure
 
 INTERVAL = 60.0  # seconds; the whole journal is read for a picture
 Curves = dict[str, dict[int, float]]

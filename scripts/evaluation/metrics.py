@@ -18,6 +18,8 @@ from ignite.metrics.metric import reinit__is_reduced
 from monai.metrics import Cumulative
 from numpy.typing import NDArray
 
+from ..errors import UserError
+
 Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
@@ -140,7 +142,7 @@ class OverlapScores(Metric):  # type: ignore[misc]  # ignite has no types
             for measure, values in zip(("dice", "iou"), dice_and_iou(level), strict=True):
                 result |= self._named(f"{measure}{suffix}", mean_over(values))
         if np.isnan(result["dice/mean"]):
-            raise ValueError(
+            raise UserError(
                 f"none of the classes {self.labels[self._first :]} occurs in the {len(counts)} evaluated images, "
                 "in truth or prediction: there is no score; choose another split or check the labels"
             )

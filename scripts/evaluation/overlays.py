@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scripts.files import write_atomically
+from ..storage.atomic_files import write_atomically
 
 # Okabe and Ito's colours, told apart by people with any form of colour vision; class 0 is left clear where it is
 # background

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from scripts.evaluation.metrics import OverlapScores, dice_and_iou, sum_by_case
-from scripts.files import write_text
-from scripts.tracking import Journal, MlflowMirror
+from ..storage.atomic_files import write_text
+from ..tracking import Journal, MlflowMirror
+from .metrics import OverlapScores, dice_and_iou, sum_by_case
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 NORMALIZATIONS = ("sum", "mean")
 
 
@@ -40,11 +42,11 @@ def inverse_frequency_weights(class_counts: Sequence[float] | Tensor, normalizat
     check_normalization(normalization)
     counts = torch.as_tensor(class_counts, dtype=torch.float64).detach().cpu()
     if counts.ndim != 1 or counts.numel() == 0:
-        raise ValueError(f"class_counts must be one number a class, (C,), got shape {tuple(counts.shape)}")
+        raise UserError(f"class_counts must be one number a class, (C,), got shape {tuple(counts.shape)}")
     if not bool(torch.isfinite(counts).all()) or bool((counts < 0).any()):
-        raise ValueError(f"class_counts must be finite and >= 0, got {counts.tolist()}")
+        raise UserError(f"class_counts must be finite and >= 0, got {counts.tolist()}")
     if not bool((counts > 0).any()):
-        raise ValueError(f"class_counts must hold at least one count above 0, got {counts.tolist()}")
+        raise UserError(f"class_counts must hold at least one count above 0, got {counts.tolist()}")
     rarest = counts[counts > 0].min()
     inverse = rarest / torch.where(counts > 0, counts, rarest)  # scaled by the rarest: no count is too large or small
     weights = inverse / inverse.sum()
@@ -56,4 +58,4 @@ def inverse_frequency_weights(class_counts: Sequence[float] | Tensor, normalizat
 def check_normalization(normalization: str) -> None:
     """Refuse a name that is not one of NORMALIZATIONS."""
     if normalization not in NORMALIZATIONS:
-        raise ValueError(f'normalization must be "sum" or "mean", got {normalization!r}')
+        raise UserError(f'normalization must be "sum" or "mean", got {normalization!r}')

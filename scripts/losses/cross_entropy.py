@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from scripts.losses.class_weights import inverse_frequency_weights
-from scripts.losses.voxelwise import VoxelwiseLoss
+from ..errors import UserError
+from .class_weights import inverse_frequency_weights
+from .voxelwise import VoxelwiseLoss
 
 
 class CrossEntropyLoss(VoxelwiseLoss):
@@ -56,7 +57,7 @@ class CrossEntropyLoss(VoxelwiseLoss):
     ) -> None:
         if class_counts is not None:
             if weight is not None:
-                raise ValueError("weight and class_counts both say how classes are weighted: give one of them")
+                raise UserError("weight and class_counts both say how classes are weighted: give one of them")
             weight = inverse_frequency_weights(class_counts)
         super().__init__(include_background, to_onehot_y, weight=weight, ignore_index=ignore_index, reduction=reduction)
 

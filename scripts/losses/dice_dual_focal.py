@@ -9,8 +9,9 @@ from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from scripts.losses.dual_focal import DualFocalLoss
-from scripts.losses.targets import read_voxels
+from ..errors import UserError
+from .dual_focal.loss import DualFocalLoss
+from .targets import read_voxels
 
 
 class DiceDualFocalLoss(_Loss):
@@ -69,10 +70,10 @@ class DiceDualFocalLoss(_Loss):
         lambda_dual_focal: float = 1.0,
     ) -> None:
         if reduction not in ("mean", "sum"):
-            raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+            raise UserError(f'reduction must be "mean" or "sum", got {reduction!r}')
         for name, value in (("lambda_dice", lambda_dice), ("lambda_dual_focal", lambda_dual_focal)):
             if not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be finite and >= 0, got {value}")
+                raise UserError(f"{name} must be finite and >= 0, got {value}")
         super().__init__(reduction=reduction)
         self.dual_focal = DualFocalLoss(
             include_background, to_onehot_y, sigmoid, alpha, beta, gamma, rho, weight, ignore_index, reduction

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scripts.losses.dual_focal_formula import per_class, power
-from scripts.losses.voxelwise import VoxelwiseLoss
+from ..errors import UserError
+from .dual_focal.formula import per_class, power
+from .voxelwise import VoxelwiseLoss
 
 
 class FocalLoss(VoxelwiseLoss):
@@ -56,7 +57,7 @@ class FocalLoss(VoxelwiseLoss):
         super().__init__(include_background, to_onehot_y, weight=weight, ignore_index=ignore_index, reduction=reduction)
         for name, value in (("alpha", alpha), ("gamma", gamma)):
             if not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be finite and >= 0, got {value}")
+                raise UserError(f"{name} must be finite and >= 0, got {value}")
         self.alpha = float(alpha)
         self.gamma = float(gamma)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scripts.losses.targets import plain_tensor
+from .targets import plain_tensor
 
 
 class WithoutIgnoredVoxels(nn.Module):

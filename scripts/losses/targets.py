@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 
 def read_voxels(
     input: Tensor, target: Tensor, sigmoid: bool, ignore_index: int | None
@@ -36,15 +38,15 @@ def plain_tensor(tensor: Tensor) -> Tensor:
 def check_shapes(input: Tensor, target: Tensor, sigmoid: bool) -> None:
     """Refuse logits and a target that do not belong together."""
     if input.dim() < 2:
-        raise ValueError(f"input must be logits (B, C, *S), got shape {list(input.shape)}")
+        raise UserError(f"input must be logits (B, C, *S), got shape {list(input.shape)}")
     if not input.is_floating_point():
-        raise ValueError(f"input must be floating-point logits, got {input.dtype}")
+        raise UserError(f"input must be floating-point logits, got {input.dtype}")
     if input.size(1) < 2 and not sigmoid:
-        raise ValueError(f"input must have at least 2 channels for a softmax, got shape {list(input.shape)}")
+        raise UserError(f"input must have at least 2 channels for a softmax, got shape {list(input.shape)}")
     index_shape = list(input.shape)
     index_shape[1] = 1
     if list(target.shape) != index_shape and list(target.shape) != list(input.shape):
-        raise ValueError(
+        raise UserError(
             f"target must be class indices {index_shape} or label maps {list(input.shape)} to fit the input, "
             f"got shape {list(target.shape)}"
         )
@@ -65,12 +67,12 @@ def read_indices(target: Tensor, num_classes: int, ignore_index: int | None) -> 
     if checks_values() and index.numel() > 0:
         low, high = torch.aminmax(index)
         if int(low) < 0 or int(high) >= num_classes:
-            raise ValueError(
+            raise UserError(
                 f"target must hold class indices from 0 to {num_classes - 1} or ignore_index ({ignore_index}), "
                 f"got values from {int(low)} to {int(high)}"
             )
         if target.is_floating_point() and not bool((target == target.trunc()).all()):
-            raise ValueError("target must hold whole class indices, got fractions (was a label map interpolated?)")
+            raise UserError("target must hold whole class indices, got fractions (was a label map interpolated?)")
     return index, valid
 
 
@@ -87,7 +89,7 @@ def read_label_maps(target: Tensor, dtype: torch.dtype, ignore_index: int | None
     if checks_values() and labels.numel() > 0:
         low, high = torch.aminmax(labels)
         if not (float(low) >= 0.0 and float(high) <= 1.0):
-            raise ValueError(f"label maps must lie between 0 and 1, got values from {float(low)} to {float(high)}")
+            raise UserError(f"label maps must lie between 0 and 1, got values from {float(low)} to {float(high)}")
     return labels, valid
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from scripts.losses.targets import read_voxels
+from ..errors import UserError
+from .targets import read_voxels
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -64,7 +65,7 @@ class VoxelwiseLoss(_Loss):
 def term_factors(weight: Tensor | None, num_classes: int, include_background: bool) -> Tensor | None:
     """Factor of each class's term, (C,): the weight, and 0 for a background that is left out. None: all are 1."""
     if weight is not None and weight.numel() != num_classes:
-        raise ValueError(f"weight must have one value for each of {num_classes} classes, got {weight.numel()}")
+        raise UserError(f"weight must have one value for each of {num_classes} classes, got {weight.numel()}")
     if include_background or num_classes == 1:
         return weight
     factors = torch.ones(num_classes) if weight is None else weight.clone()
@@ -88,14 +89,14 @@ def reduce_voxels(values: Tensor, valid: Tensor | None, reduction: str) -> Tenso
 def check_reduction(reduction: str) -> None:
     """Refuse a name that is not one of REDUCTIONS."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f'reduction must be "mean", "sum" or "none", got {reduction!r}')
+        raise UserError(f'reduction must be "mean", "sum" or "none", got {reduction!r}')
 
 
 def checked_weight(weight: Sequence[float] | Tensor) -> Tensor:
     """The class weights as a float32 tensor (C,) of its own."""
     values = torch.as_tensor(weight, dtype=torch.float32).detach().clone()
     if values.ndim != 1 or values.numel() == 0:
-        raise ValueError(f"weight must be one number a class, (C,), got shape {tuple(values.shape)}")
+        raise UserError(f"weight must be one number a class, (C,), got shape {tuple(values.shape)}")
     if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
-        raise ValueError(f"weight must be finite and >= 0, got {values.tolist()}")
+        raise UserError(f"weight must be finite and >= 0, got {values.tolist()}")
     return values

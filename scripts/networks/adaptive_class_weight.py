@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from scripts.losses.class_weights import check_normalization, inverse_frequency_weights
+from ..errors import UserError
+from ..losses.class_weights import check_normalization, inverse_frequency_weights
 
 
 class AdaptiveClassWeight(nn.Module):
@@ -48,11 +49,11 @@ class AdaptiveClassWeight(nn.Module):
     ) -> None:
         super().__init__()
         if num_classes < 1:
-            raise ValueError(f"num_classes must be >= 1, got {num_classes}")
+            raise UserError(f"num_classes must be >= 1, got {num_classes}")
         check_normalization(normalization)
         counts = [1.0] * num_classes if class_counts is None else class_counts
         if len(counts) != num_classes:
-            raise ValueError(f"class_counts must have one count for each of {num_classes} classes, got {len(counts)}")
+            raise UserError(f"class_counts must have one count for each of {num_classes} classes, got {len(counts)}")
         first = inverse_frequency_weights(counts, normalization)
         self.num_classes = num_classes
         self.positive = positive
@@ -66,7 +67,7 @@ class AdaptiveClassWeight(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """Scale logits (B, C, *S) class by class."""
         if logits.dim() < 2 or logits.size(1) != self.num_classes:
-            raise ValueError(f"logits must be (B, {self.num_classes}, *S), got shape {list(logits.shape)}")
+            raise UserError(f"logits must be (B, {self.num_classes}, *S), got shape {list(logits.shape)}")
         shape = [1, self.num_classes] + [1] * (logits.dim() - 2)
         return logits * self.weight.to(logits.dtype).view(shape)
 
@@ -85,9 +86,9 @@ class AdaptiveClassWeight(nn.Module):
             ValueError: it is no convolution, or has another number of output channels.
         """
         if not isinstance(convolution, nn.modules.conv._ConvNd):
-            raise ValueError(f"only a convolution can take the class weights, got {type(convolution).__name__}")
+            raise UserError(f"only a convolution can take the class weights, got {type(convolution).__name__}")
         if convolution.out_channels != self.num_classes:
-            raise ValueError(
+            raise UserError(
                 f"the convolution must have {self.num_classes} output channels, one a class, "
                 f"got {convolution.out_channels}"
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..errors import UserError
+
 __all__ = ["require_channels"]
 
 
 def require_channels(in_channels: int, num_classes: int) -> None:
     """Raise ValueError unless there is an input channel and, background included, a choice of classes."""
     if in_channels < 1:
-        raise ValueError(f"in_channels must be >= 1, got {in_channels}")
+        raise UserError(f"in_channels must be >= 1, got {in_channels}")
     if num_classes < 2:
-        raise ValueError(f"num_classes must be >= 2, background included, got {num_classes}")
+        raise UserError(f"num_classes must be >= 2, background included, got {num_classes}")

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scripts.networks.adaptive_class_weight import AdaptiveClassWeight
+from ..errors import UserError
+from .adaptive_class_weight import AdaptiveClassWeight
 
 
 class ClassWeightedNetwork(nn.Module):
@@ -71,7 +72,7 @@ def classifier_convolutions(network: nn.Module) -> list[nn.Module]:
     named = getattr(network, "classifier_convolutions", None)
     layers = list(named() if callable(named) else named or [])
     if not layers:
-        raise ValueError(
+        raise UserError(
             f"{type(network).__name__} does not say where its class scores come from: give it a method "
             "classifier_convolutions() that returns the layers whose output channels are the classes"
         )

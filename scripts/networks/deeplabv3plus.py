@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.networks.aspp import ASPP, conv_bn_relu
-from scripts.networks.channels import require_channels
-from scripts.networks.pretrained import load_pretrained
-from scripts.networks.resnet import ResNet18Backbone
+from ..errors import UserError
+from .aspp import ASPP, conv_bn_relu
+from .channels import require_channels
+from .pretrained import load_pretrained
+from .resnet import ResNet18Backbone
 
 __all__ = ["DeepLabV3Plus"]
 
@@ -78,7 +79,7 @@ class DeepLabV3Plus(nn.Module):
         super().__init__()
         require_channels(in_channels, num_classes)
         if not atrous_rates or min(atrous_rates) < 1:
-            raise ValueError(f"atrous_rates must be one or more integers >= 1, got {list(atrous_rates)}")
+            raise UserError(f"atrous_rates must be one or more integers >= 1, got {list(atrous_rates)}")
         self.backbone = ResNet18Backbone(in_channels, output_stride)
         self.aspp = ASPP(self.backbone.deep_channels, atrous_rates)
         self.decoder = DeepLabV3PlusDecoder(self.backbone.low_level_channels, 256, num_classes)

@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from ..errors import MissingFileError, UserError
+
 __all__ = ["load_pretrained"]
 
 # Names of torchvision's own classifiers, which a segmentation network has no use for.
@@ -47,7 +49,7 @@ def load_pretrained(backbone: nn.Module, path: str | Path, first_convolution: st
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a flat mapping of names to tensors; code inside the file is never run."""
     if not path.is_file():
-        raise FileNotFoundError(f"no pretrained weights at {path}; give a local .pth or .safetensors file")
+        raise MissingFileError(f"no pretrained weights at {path}; give a local .pth or .safetensors file")
     remedy = "save the state dict of a torchvision model"
     try:
         if path.suffix == ".safetensors":
@@ -55,11 +57,11 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         elif path.suffix in {".pth", ".pt"}:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
         else:
-            raise ValueError(f"pretrained weights must end in .pth, .pt or .safetensors, got {path}")
+            raise UserError(f"pretrained weights must end in .pth, .pt or .safetensors, got {path}")
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} is no readable file of plain tensors ({type(error).__name__}); {remedy}") from error
+        raise UserError(f"{path} is no readable file of plain tensors ({type(error).__name__}); {remedy}") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise ValueError(f"{path} holds no flat state dict of tensors; {remedy}")
+        raise UserError(f"{path} holds no flat state dict of tensors; {remedy}")
     return loaded
 
 
@@ -80,4 +82,4 @@ def _require_fit(own: dict[str, torch.Tensor], weights: dict[str, torch.Tensor],
             more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
             parts.append(f"{fault} ({len(keys)}): {', '.join(keys[:SHOWN_KEYS])}{more}")
     if parts:
-        raise ValueError(f"{path} does not fit the backbone: {'; '.join(parts)}; give torchvision's file for it")
+        raise UserError(f"{path} does not fit the backbone: {'; '.join(parts)}; give torchvision's file for it")

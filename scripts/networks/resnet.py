@@ -12,6 +12,8 @@ import torch
 from monai.networks.nets.resnet import ResNet
 from torch import nn
 
+from ..errors import UserError
+
 __all__ = ["ResNet18Backbone"]
 
 # Dilation of (the first convolution, all later ones) of a stage that gives up its stride, by output stride.
@@ -52,7 +54,7 @@ class ResNet18Backbone(nn.Module):
     def __init__(self, in_channels: int = 3, output_stride: int = 16) -> None:
         super().__init__()
         if output_stride not in DILATIONS:
-            raise ValueError(f"output_stride must be one of {sorted(DILATIONS)}, got {output_stride}")
+            raise UserError(f"output_stride must be one of {sorted(DILATIONS)}, got {output_stride}")
         net = ResNet(
             block="basic",
             layers=[2, 2, 2, 2],

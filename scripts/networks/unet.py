@@ -8,7 +8,8 @@ import torch
 from monai.networks.nets.basic_unet import BasicUNet, UpCat
 from torch import nn
 
-from scripts.networks.channels import require_channels
+from ..errors import UserError
+from .channels import require_channels
 
 __all__ = ["UNet"]
 
@@ -59,7 +60,7 @@ class UNet(nn.Module):
         require_channels(in_channels, num_classes)
         channels = list(channels)
         if not channels or channels[0] < 1 or channels != [channels[0] * 2**level for level in range(5)]:
-            raise ValueError(f"channels must be five integers, each twice the one before, got {channels}")
+            raise UserError(f"channels must be five integers, each twice the one before, got {channels}")
         self.unet = BasicUNet(
             spatial_dims=2,
             in_channels=in_channels,

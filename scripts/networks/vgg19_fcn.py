@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.networks.channels import require_channels
-from scripts.networks.pretrained import load_pretrained
+from ..errors import UserError
+from .channels import require_channels
+from .pretrained import load_pretrained
 
 __all__ = ["VGG19FCN", "VGG19Backbone"]
 
@@ -96,7 +97,7 @@ class VGG19FCN(nn.Module):
         super().__init__()
         require_channels(in_channels, num_classes)
         if fc_channels < 1:
-            raise ValueError(f"fc_channels must be >= 1, got {fc_channels}")
+            raise UserError(f"fc_channels must be >= 1, got {fc_channels}")
         self.backbone = VGG19Backbone(in_channels)
         self.fc6 = nn.Conv2d(512, fc_channels, 7, padding=3)
         self.fc7 = nn.Conv2d(fc_channels, fc_channels, 1)

@@ -10,7 +10,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from scripts.files import write_atomically
+from ..errors import MissingFileError, UserError
+from ..storage.atomic_files import write_atomically
 
 LAST, BEST, MODEL = "checkpoint_last.pt", "checkpoint_best.pt", "model.pt"
 
@@ -29,13 +30,13 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint {path}; train first, or name another file by --checkpoint")
+        raise MissingFileError(f"no checkpoint {path}; train first, or name another file by --checkpoint")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path} can't be read as a checkpoint ({type(error).__name__}); name another file") from error
+        raise UserError(f"{path} can't be read as a checkpoint ({type(error).__name__}); name another file") from error
     if not isinstance(state, dict):
-        raise ValueError(f"{path} holds a {type(state).__name__}, not a checkpoint; name another file")
+        raise UserError(f"{path} holds a {type(state).__name__}, not a checkpoint; name another file")
     return state
 
 
@@ -56,7 +57,7 @@ def load_network(network: nn.Module, path: str | Path, device: torch.device | st
     own = network.state_dict()
     wrong = sorted(set(own) ^ set(weights)) or sorted(k for k in own if own[k].shape != weights[k].shape)
     if wrong:
-        raise ValueError(
+        raise UserError(
             f"{path} holds the weights of another network: {len(wrong)} keys do not fit, such as "
             f"{', '.join(wrong[:3])}; use the configuration and overrides of the training (its config.yaml)"
         )
@@ -102,7 +103,7 @@ class NetworkLoader:
             require_sha256(self.checkpoint, self.sha256)
         trained_on = load(self.checkpoint).get("metadata", {}).get("split_sha256")
         if self.split_sha256 is not None and trained_on != self.split_sha256:
-            raise ValueError(
+            raise UserError(
                 f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score may "
                 "have been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
             )
@@ -117,11 +118,11 @@ def require_sha256(path: Path, sha256: str) -> None:
         ValueError: the hashes differ.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint {path}; train first, or name another file by --checkpoint")
+        raise MissingFileError(f"no checkpoint {path}; train first, or name another file by --checkpoint")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
-        raise ValueError(f"{path} has the SHA-256 {found} and not {sha256}: it is another file than the one trusted")
+        raise UserError(f"{path} has the SHA-256 {found} and not {sha256}: it is another file than the one trusted")
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
-from scripts.files import flush
-from scripts.runs.checkpoint import BEST, LAST, MODEL, save
-from scripts.runs.random_states import random_states
-from scripts.runs.signals import Stopped, StopRequest
-from scripts.runs.state import TrainingState
-from scripts.tracking.journal import JOURNAL_NAME
+from ..storage.atomic_files import flush
+from ..tracking.journal import JOURNAL_NAME
+from .checkpoint import BEST, LAST, MODEL, save
+from .random_states import random_states
+from .signals import Stopped, StopRequest
+from .state import TrainingState
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,8 @@ import os
 import socket
 from pathlib import Path
 
+from ..errors import UserError
+
 LOCK_NAME = ".lock"
 
 # Descriptors, open while this process lives: closing one gives its lock back.
@@ -24,7 +26,7 @@ def lock_run(run_dir: Path) -> None:
     """
     holder = try_lock(run_dir)
     if holder is not None:
-        raise ValueError(
+        raise UserError(
             f"{run_dir} is in use by {holder}; wait for it, stop it, or start a run of your own (--resume false)"
         )
 

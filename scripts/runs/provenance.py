@@ -7,10 +7,10 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.configuration.workflow import executed_config
-from scripts.runs.resume import comparable_sha256
+from ..configuration.workflow import executed_config
+from .resume import comparable_sha256
 
-BUNDLE_ROOT = Path(__file__).resolve().parents[1]
+BUNDLE_ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("monai", "torch", "pytorch-ignite", "numpy")
 
 

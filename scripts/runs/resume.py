@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 from ignite.engine import Engine, Events
 
-from scripts.runs.checkpoint import LAST, load
-from scripts.runs.state import TrainingState
+from ..errors import UserError
+from .checkpoint import LAST, load
+from .state import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Resume:
             return
         state = load(self.checkpoint)
         if state["metadata"] != self.state.metadata:
-            raise ValueError(
+            raise UserError(
                 f"{self.checkpoint} is not of this run: its configuration or split has another hash than the run "
                 "folder's; put the run's own files back, or start a new run (--resume false)"
             )
@@ -95,7 +96,7 @@ def refuse_other_config(run_dir: Path, before: dict[str, Any], now: dict[str, An
         if old.get(place) != new.get(place)
     ]
     if changes:
-        raise ValueError(_refusal(run_dir, "another configuration", changes))
+        raise UserError(_refusal(run_dir, "another configuration", changes))
     epochs, epochs_before = now.get("max_epochs"), before.get("max_epochs")
     if epochs != epochs_before:
         readers = [
@@ -103,7 +104,7 @@ def refuse_other_config(run_dir: Path, before: dict[str, Any], now: dict[str, An
         ]
         if readers or not (isinstance(epochs, int) and isinstance(epochs_before, int) and epochs > epochs_before):
             reason = f"; it is read by {', '.join(readers)}" if readers else ", as it can be raised only"
-            raise ValueError(f"max_epochs of {run_dir} was {epochs_before} and can't become {epochs}{reason}")
+            raise UserError(f"max_epochs of {run_dir} was {epochs_before} and can't become {epochs}{reason}")
 
 
 def refuse_other_split(run_dir: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -122,7 +123,7 @@ def refuse_other_split(run_dir: Path, before: dict[str, Any], now: dict[str, Any
             f"the prepared data have changed (fingerprint {now['fingerprint'][:12]}, was {before['fingerprint'][:12]})"
         )
     if changes or before["sha256"] != now["sha256"]:
-        raise ValueError(_refusal(run_dir, "another split", changes or ["its hash has changed"]))
+        raise UserError(_refusal(run_dir, "another split", changes or ["its hash has changed"]))
 
 
 def flatten(value: Any, place: str = "") -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 
-from scripts.runs.random_states import random_states, restore_random_states
+from .random_states import random_states, restore_random_states
 
 
 class Stateful(Protocol):

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.networks import AdaptiveClassWeight
-from scripts.tracking.journal import Journal
-from scripts.tracking.machine import MachineUse
-from scripts.tracking.mirror import RUNNING, MlflowMirror
-from scripts.tracking.monai_tracking import share_run
-from scripts.tracking.uploader import Uploader
+from ..networks import AdaptiveClassWeight
+from .journal import Journal
+from .machine import MachineUse
+from .mirror import RUNNING, MlflowMirror
+from .monai_tracking import share_run
+from .uploader import Uploader
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from scripts.files import file_lock, write_text
-from scripts.tracking.journal import JOURNAL_NAME, read_records
-from scripts.tracking.stores import require_answer, sqlite_file, store_lock
+from ..errors import UserError
+from ..storage.atomic_files import write_text
+from ..storage.locks import file_lock
+from .journal import JOURNAL_NAME, read_records
+from .stores import require_answer, sqlite_file, store_lock
 
 STATE_NAME = "tracking.json"
 UID_TAG = "adfl.run_uid"
@@ -171,7 +173,7 @@ class MlflowMirror:
         for file, folder in {(r["artifact"], r["folder"]): None for r, _ in batch if "artifact" in r}:
             path = (self.run_dir / file).resolve()
             if self.run_dir.resolve() not in path.parents:
-                raise ValueError(f"{self.run_dir / JOURNAL_NAME} names a file outside its folder, {file}: not sent")
+                raise UserError(f"{self.run_dir / JOURNAL_NAME} names a file outside its folder, {file}: not sent")
             if path.is_dir():
                 self._client.log_artifacts(run_id, str(path), folder or None)
             elif path.is_file():

@@ -14,8 +14,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from scripts.runs.checkpoint import MODEL, load_network
-from scripts.tracking.handler import MLFLOW_MODEL
+from ..runs.checkpoint import MODEL, load_network
+from .handler import MLFLOW_MODEL
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ignite.engine import Engine
 from monai.handlers import MLFlowHandler
 
-from scripts.tracking.mirror import MlflowMirror
+from .mirror import MlflowMirror
 
 
 def share_run(engines: Iterable[Engine | None], mirror: MlflowMirror) -> None:

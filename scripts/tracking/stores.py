@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.files import file_lock
+from ..storage.locks import file_lock
 
 SQLITE = "sqlite:///"
 ANSWER_WITHIN = 2.0  # seconds

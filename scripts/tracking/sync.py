@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from scripts.runs.lock import is_free
-from scripts.tracking.mirror import STATE_NAME, MlflowMirror
+from ..errors import MissingFileError, UserError
+from ..runs.lock import is_free
+from .mirror import STATE_NAME, MlflowMirror
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[s
     root = Path(output_dir)
     found = _recorded(root)
     if not found:
-        raise FileNotFoundError(f"no recorded run under {root.resolve()}; name the folder of your runs by --output_dir")
+        raise MissingFileError(f"no recorded run under {root.resolve()}; name the folder of your runs by --output_dir")
     done, failed = [], {}
     for run_dir in found:
         try:
@@ -41,7 +42,7 @@ def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[s
     logger.info("MLflow: %d run(s) brought up to date of %d", len(done), len(found))
     if failed:
         name, reason = next(iter(failed.items()))
-        raise ValueError(f"{len(failed)} run(s) wait for MLflow, such as {name} ({reason}); start it and sync again")
+        raise UserError(f"{len(failed)} run(s) wait for MLflow, such as {name} ({reason}); start it and sync again")
     return done
 
 

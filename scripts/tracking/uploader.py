@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 
-from scripts.tracking.mirror import MlflowMirror
-from scripts.tracking.sync import sync_others
+from .mirror import MlflowMirror
+from .sync import sync_others
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,8 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from ..errors import UserError
+
 
 class PopulationStatistics:
     """Handler that takes the statistics of batch normalisation anew, of training images, before every validation.
@@ -42,7 +44,7 @@ class PopulationStatistics:
         interval: int = 1,
     ) -> None:
         if num_images < 0:
-            raise ValueError(f"batch_norm_images must be a number of images >= 0, got {num_images}")
+            raise UserError(f"batch_norm_images must be a number of images >= 0, got {num_images}")
         self.network = network
         self.dataset = dataset
         self.num_images = num_images

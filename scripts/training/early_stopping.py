@@ -6,6 +6,8 @@ import logging
 
 from ignite.engine import Engine, Events
 
+from ..errors import UserError
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,7 +27,7 @@ class EarlyStopping:
 
     def __init__(self, evaluator: Engine, patience: int | None = None) -> None:
         if patience is not None and patience < 1:
-            raise ValueError(f"early_stopping must be a number of epochs >= 1 or null, got {patience}")
+            raise UserError(f"early_stopping must be a number of epochs >= 1 or null, got {patience}")
         self.evaluator = evaluator
         self.patience = patience
 

@@ -11,7 +11,8 @@ from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 from torch import Tensor, nn
 
-from scripts.runs.checkpoint import save
+from ..errors import UserError
+from ..runs.checkpoint import save
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class NonFiniteGuard:
 
     def __init__(self, network: nn.Module, run_dir: str | Path, max_skipped: int = 0) -> None:
         if max_skipped < 0:
-            raise ValueError(f"max_skipped_batches must be >= 0, got {max_skipped}")
+            raise UserError(f"max_skipped_batches must be >= 0, got {max_skipped}")
         self.network = network
         self.run_dir = Path(run_dir)
         self.max_skipped = max_skipped
@@ -68,7 +69,7 @@ class NonFiniteGuard:
         cases = ", ".join(_cases(engine.state.batch))
         place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}, cases {cases}"
         if self.skipped >= self.max_skipped:
-            raise ValueError(
+            raise UserError(
                 f"the {what} is not finite at {place}; the batch is saved in {path}; check these images, lower "
                 f"--learning_rate, or leave out such batches by --max_skipped_batches (left out so far: {self.skipped})"
             )

@@ -9,6 +9,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from ..errors import UserError
+
 
 class MixedPrecisionInferer(Inferer):  # type: ignore[misc]  # MONAI is not typed
     """Runs the network in bfloat16 where torch finds that safe, on CPU and GPU alike.
@@ -33,7 +35,7 @@ class MixedPrecisionInferer(Inferer):  # type: ignore[misc]  # MONAI is not type
             return network(inputs, *args, **kwargs)
         device = inputs.device.type
         if device == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise ValueError("amp needs a GPU that computes in bfloat16 (NVIDIA Ampere or newer); set --amp false")
+            raise UserError("amp needs a GPU that computes in bfloat16 (NVIDIA Ampere or newer); set --amp false")
         with torch.autocast(device, dtype=torch.bfloat16):
             logits = network(inputs, *args, **kwargs)
         return logits.float()

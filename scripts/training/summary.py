@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ignite.engine import Engine
 
-from scripts.files import write_atomically
-from scripts.runs.checkpoint import MODEL
-from scripts.tracking import read_curve
-from scripts.tracking.journal import JOURNAL_NAME
+from ..runs.checkpoint import MODEL
+from ..storage.atomic_files import write_atomically
+from ..tracking import read_curve
+from ..tracking.journal import JOURNAL_NAME
 
 
 def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str], model_file: str | Path) -> None:

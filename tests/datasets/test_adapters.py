@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from scripts.datasets import find_folder, find_nifti, find_trus, nifti_labels, prepare_dataset
-from scripts.datasets.formats.files import source_files
-from scripts.datasets.formats.label_table import LabelTable
-from scripts.datasets.formats.pictures import read_picture
 from scripts.datasets.pairs import read_pair
+from scripts.formats.label_table import LabelTable
+from scripts.formats.pictures import read_picture
+from scripts.formats.reading import source_files
 from tests.dicom_files import write_dicom, write_series
 from tests.synthetic import (
     random_picture,

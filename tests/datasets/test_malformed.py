@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.configuration.error_report import user_message
 from scripts.datasets import (
     find_camvid,
     find_cityscapes,
@@ -23,8 +24,7 @@ from scripts.datasets import (
     nifti_labels,
     prepare_dataset,
 )
-from scripts.datasets.formats.files import read_image
-from scripts.errors import user_message
+from scripts.formats.reading import read_image
 from tests.dicom_files import make_series, save, write_dicom, write_frame_segmentation
 from tests.synthetic import (
     random_picture,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scripts.datasets import Case
-from scripts.datasets.formats.files import bit_depth, source_files
 from scripts.datasets.pairs import read_pair
+from scripts.formats.reading import bit_depth, source_files
 from tests.synthetic import random_volume, write_mhd
 
 LABELS = ["background", "prostate"]

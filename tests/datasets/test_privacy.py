@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.datasets import find_folder, find_nifti, find_promise12, find_trus, prepare_dataset
-from scripts.datasets.check import check_dataset
+from scripts.datasets.checking.check import check_dataset
 from tests.dicom_files import write_dicom, write_frame_segmentation
 from tests.synthetic import random_volume, write_decathlon, write_folder, write_promise12
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.files import write_atomically
 from scripts.runs import checkpoint
 from scripts.runs.random_states import random_states, restore_random_states
+from scripts.storage.atomic_files import write_atomically
 
 
 def test_what_is_saved_is_loaded_without_pickle(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from scripts.errors import user_message
+from scripts.configuration.error_report import user_message
 from scripts.runs.checkpoint import LAST, load, save
-from scripts.runs.folder import open_run_dir
 from scripts.runs.lock import LOCK_NAME, is_free, lock_run, unlock_run
+from scripts.runs.run_folder import open_run_dir
 from tests.workflows import ROOT, run_workflow, tiny_overrides
 
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}

@@ -9,6 +9,8 @@ import torch
 
 from scripts.runs.provenance import git_revision, software_versions
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def git(folder: Path, *arguments: str) -> str:
     line = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
@@ -36,6 +38,12 @@ def test_a_bundle_unpacked_inside_another_checkout_has_no_revision(tmp_path: Pat
     git(tmp_path, "init", "--quiet")
     (tmp_path / "bundle").mkdir()
     assert git_revision(tmp_path / "bundle") == "none"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_the_bundle_itself_is_what_is_asked_for_by_default() -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert git_revision().removesuffix("-dirty") == head.stdout.strip()
 
 
 def test_without_git_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
-from scripts.errors import user_message
+from scripts.configuration.error_report import user_message
 from scripts.runs.checkpoint import LAST, load
 from scripts.runs.resume import comparable, flatten, refuse_other_config, refuse_other_split
 from scripts.runs.signals import EXIT_CODE

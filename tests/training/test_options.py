@@ -14,7 +14,7 @@ from ignite.engine import Events
 from monai.data.meta_tensor import MetaTensor
 from torch import nn
 
-from scripts.errors import user_message
+from scripts.configuration.error_report import user_message
 from scripts.training.precision import MixedPrecisionInferer
 from tests.conditions import NARROW, alone, condition, resolved, train
 from tests.workflows import CONFIGS, run_workflow, tiny_overrides

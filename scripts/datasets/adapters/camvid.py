@@ -22,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.datasets.adapters.street_classes import camvid_colour_table, camvid_index_table
-from scripts.datasets.adapters.trees import files_by_stem, open_root, refuse_lone
-from scripts.datasets.cases import PARTS, Case
-from scripts.datasets.formats.pictures import is_picture
+from ...errors import MissingFileError, UserError
+from ...formats.pictures import is_picture
+from ..cases import PARTS, Case
+from .street_classes import camvid_colour_table, camvid_index_table
+from .trees import files_by_stem, open_root, refuse_lone
 
 _PAPER_TEST = 36  # images of the paper's random test part
 _SPLITS = ("official", "random")
@@ -46,7 +47,7 @@ def find_camvid(dataset_dir: str | Path, split: str = "official", split_seed: in
         ValueError: ``split`` is unknown, or a name is none of CamVid's.
     """
     if split not in _SPLITS:
-        raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r}; set --cases::split")
+        raise UserError(f"split must be one of {', '.join(_SPLITS)}, got {split!r}; set --cases::split")
     root = open_root(dataset_dir, "train and trainannot, or 701_StillsRaw_full and LabeledApproved_full")
     in_parts = any((root / f"{part}annot").is_dir() for part in PARTS)
     cases = _find_parts(root) if in_parts else _find_original(root)
@@ -69,7 +70,7 @@ def _find_original(root: Path) -> list[Case]:
     masks = {path.stem[:-2]: path for path in pictures if path.stem.endswith("_L")}
     images = {path.stem: path for path in pictures if not path.stem.endswith("_L")}
     if not masks:
-        raise FileNotFoundError(f"no CamVid mask (trainannot, or *_L.png) under {root}; see docs/datasets.md")
+        raise MissingFileError(f"no CamVid mask (trainannot, or *_L.png) under {root}; see docs/datasets.md")
     refuse_lone(images, masks)
     table = camvid_colour_table()
     return [Case(stem, str(path), str(masks[stem]), stem, _official_part(path), table) for stem, path in images.items()]
@@ -79,7 +80,7 @@ def _official_part(path: Path) -> str:
     """The part of a frame, by drive and frame number; these rules give the lists of SegNet's authors."""
     match = re.fullmatch(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)", path.stem)
     if match is None:
-        raise ValueError(f"{path} is no frame of CamVid (such as 0001TP_006690.png); correct its name or remove it")
+        raise UserError(f"{path} is no frame of CamVid (such as 0001TP_006690.png); correct its name or remove it")
     drive, frame = match[1], int(match[2])
     if drive == "0001TP":
         return "train" if frame <= 8520 else "test"
@@ -90,7 +91,7 @@ def _official_part(path: Path) -> str:
 
 def _part_at_random(cases: list[Case], seed: int) -> list[Case]:
     if len(cases) <= 2 * _PAPER_TEST:
-        raise ValueError(f"the random split needs more than {2 * _PAPER_TEST} images, there are {len(cases)}")
+        raise UserError(f"the random split needs more than {2 * _PAPER_TEST} images, there are {len(cases)}")
     order = np.random.default_rng(seed).permutation(len(cases))
     part_of = dict.fromkeys(order[:_PAPER_TEST].tolist(), "test")
     part_of |= dict.fromkeys(order[_PAPER_TEST : 2 * _PAPER_TEST].tolist(), "val")

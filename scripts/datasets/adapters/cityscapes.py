@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.datasets.adapters.street_classes import cityscapes_table
-from scripts.datasets.adapters.trees import open_root
-from scripts.datasets.cases import Case
+from ...errors import MissingFileError
+from ..cases import Case
+from .street_classes import cityscapes_table
+from .trees import open_root
 
 _IMAGE, _MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
@@ -40,21 +41,21 @@ def find_cityscapes(dataset_dir: str | Path, classes: str = "official") -> list[
         for key, image in images.items():
             if key not in masks:
                 expected = root / "gtFine" / part / f"{key}{_MASK}"
-                raise FileNotFoundError(f"{image} has no mask: expected {expected}; add it or remove the image")
+                raise MissingFileError(f"{image} has no mask: expected {expected}; add it or remove the image")
             name = Path(key).name
             cases.append(Case(name, str(image), str(masks[key]), patient=name, part=part, table=table))
         for key, mask in masks.items():
             if key not in images:
                 expected = root / "leftImg8bit" / part / f"{key}{_IMAGE}"
-                raise FileNotFoundError(f"{mask} has no image: expected {expected}; add it or remove the mask")
+                raise MissingFileError(f"{mask} has no image: expected {expected}; add it or remove the mask")
     return cases
 
 
 def _find(folder: Path, ending: str) -> dict[str, Path]:
     """Files below the cities' folders, by city and name without the ending."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder; the expected tree is in docs/datasets.md")
+        raise MissingFileError(f"{folder} is not a folder; the expected tree is in docs/datasets.md")
     found = {f"{path.parent.name}/{path.name[: -len(ending)]}": path for path in sorted(folder.glob(f"*/*{ending}"))}
     if not found:
-        raise FileNotFoundError(f"no file *{ending} in the cities under {folder}; see docs/datasets.md")
+        raise MissingFileError(f"no file *{ending} in the cities under {folder}; see docs/datasets.md")
     return found

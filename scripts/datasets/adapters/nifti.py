@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from scripts.datasets.adapters.trees import files_by_stem, open_root, patient_of, refuse_lone
-from scripts.datasets.cases import Case
-from scripts.datasets.formats.label_table import LabelTable
-from scripts.datasets.formats.nifti import is_nifti, read_nifti
-from scripts.datasets.threads import run_in_threads
+from ...errors import MissingFileError, UserError
+from ...formats.label_table import LabelTable
+from ...formats.nifti import is_nifti, read_nifti
+from ..cases import Case
+from ..threads import run_in_threads
+from .trees import files_by_stem, open_root, patient_of, refuse_lone
 
 _TREE = "imagesTr and labelsTr"
 
@@ -54,7 +55,7 @@ def find_nifti(
     for item in record.get("training", []):
         listed = root / str(item.get("image") if isinstance(item, dict) else item)
         if not listed.is_file():
-            raise FileNotFoundError(f"{listed} is listed in dataset.json and missing; copy it or correct the list")
+            raise MissingFileError(f"{listed} is listed in dataset.json and missing; copy it or correct the list")
     values = sorted(_labels(root, record)) if record else []
     table = LabelTable.of(values) if values != list(range(len(values))) else None
     return [
@@ -99,7 +100,7 @@ def _read_record(root: Path) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict) or not isinstance(record.get("labels"), dict):
-        raise ValueError(f"{path} is no JSON with 'labels'; write {{'labels': {{'0': 'background'}}}} or remove it")
+        raise UserError(f"{path} is no JSON with 'labels'; write {{'labels': {{'0': 'background'}}}} or remove it")
     return record
 
 
@@ -109,11 +110,11 @@ def _labels(root: Path, record: dict[str, Any]) -> dict[int, str]:
         pairs = [(k, v) if str(k).isdigit() else (v, k) for k, v in record["labels"].items()]
         return {int(value): str(name) for value, name in pairs}
     except (TypeError, ValueError):
-        raise ValueError(f"{root / 'dataset.json'}: 'labels' must map values to names; correct it") from None
+        raise UserError(f"{root / 'dataset.json'}: 'labels' must map values to names; correct it") from None
 
 
 def _greatest(path: Path) -> int:
     values = np.unique(read_nifti(path).array)
     if values[0] < 0 or values[-1] > 254 or (values != np.rint(values)).any():
-        raise ValueError(f"{path} is no mask: its values must be whole numbers from 0 to 254; correct it")
+        raise UserError(f"{path} is no mask: its values must be whole numbers from 0 to 254; correct it")
     return int(values[-1])

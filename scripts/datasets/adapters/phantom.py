@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.datasets.adapters.phantom_anatomy import FIELD_OF_VIEW, draw_volume
-from scripts.datasets.adapters.promise12 import find_promise12
-from scripts.datasets.cases import Case
-from scripts.datasets.threads import run_in_threads
-from scripts.folders import holds_anything, make_folder
+from ...errors import UserError
+from ...storage.atomic_folders import holds_anything, make_folder
+from ..cases import Case
+from ..threads import run_in_threads
+from .phantom_anatomy import FIELD_OF_VIEW, draw_volume
+from .promise12 import find_promise12
 
 _VERSION = 1  # of the drawing; raised whenever the same seed gives other voxels
 _SETTINGS = "phantom.json"
@@ -54,7 +55,7 @@ def find_phantom(
     root = Path(dataset_dir).expanduser().resolve()
     settings = {"version": _VERSION, "num_cases": num_cases, "size": list(size), "seed": seed}
     if root.exists() and not root.is_dir():
-        raise ValueError(f"dataset_dir {root} is a file; name a folder for the phantom")
+        raise UserError(f"dataset_dir {root} is a file; name a folder for the phantom")
     if not holds_anything(root):
         make_folder(root, lambda folder: _write_phantom(folder, settings))
     _refuse_other_content(root, settings)
@@ -63,11 +64,11 @@ def find_phantom(
 
 def _check_settings(num_cases: int, size: tuple[int, int, int], seed: int) -> tuple[int, int, int]:
     if not 1 <= num_cases <= 10_000:
-        raise ValueError(f"num_cases of the phantom must be 1 to 10,000, got {num_cases}")
+        raise UserError(f"num_cases of the phantom must be 1 to 10,000, got {num_cases}")
     if len(size) != 3 or min(size[0], size[1]) < 32 or size[2] < 4:
-        raise ValueError(f"size of the phantom must be at least (32, 32, 4), got {tuple(size)}")
+        raise UserError(f"size of the phantom must be at least (32, 32, 4), got {tuple(size)}")
     if seed < 0:
-        raise ValueError(f"seed of the phantom must be >= 0, got {seed}")
+        raise UserError(f"seed of the phantom must be >= 0, got {seed}")
     return int(size[0]), int(size[1]), int(size[2])
 
 
@@ -75,9 +76,9 @@ def _refuse_other_content(root: Path, settings: dict[str, Any]) -> None:
     try:
         found = json.loads((root / _SETTINGS).read_text())
     except (OSError, ValueError):
-        raise ValueError(f"dataset_dir {root} holds files that are not the phantom's; name an empty folder") from None
+        raise UserError(f"dataset_dir {root} holds files that are not the phantom's; name an empty folder") from None
     if found != settings:
-        raise ValueError(
+        raise UserError(
             f"dataset_dir {root} holds a phantom made with {found}, asked for is {settings}; "
             "delete the folder or name another"
         )

@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from scripts.datasets.cases import Case
+from ...errors import MissingFileError, UserError
+from ..cases import Case
 
 _IMAGE = re.compile(r"Case\d+\.mhd")
 _MASK = re.compile(r"(Case\d+)_segmentation\.mhd")
@@ -35,21 +36,19 @@ def find_promise12(dataset_dir: str | Path) -> list[Case]:
     """
     root = Path(dataset_dir).expanduser().resolve()
     if not root.is_dir():
-        raise FileNotFoundError(f"dataset_dir {root} is not a folder; give the folder that holds CaseXX.mhd")
+        raise MissingFileError(f"dataset_dir {root} is not a folder; give the folder that holds CaseXX.mhd")
     headers = sorted(root.rglob("Case*.mhd"), key=lambda path: (path.name, path))
     images = [path for path in headers if _IMAGE.fullmatch(path.name)]
     if not images:
-        raise FileNotFoundError(
-            f"no PROMISE12 case (CaseXX.mhd) under {root}; the expected tree is in docs/datasets.md"
-        )
+        raise MissingFileError(f"no PROMISE12 case (CaseXX.mhd) under {root}; the expected tree is in docs/datasets.md")
     _refuse_lone_masks(headers)
     cases: dict[str, Case] = {}
     for image in images:
         label = image.with_name(f"{image.stem}_segmentation.mhd")
         if not label.is_file():
-            raise FileNotFoundError(f"{image} has no mask: expected {label.name} beside it; add it or remove the case")
+            raise MissingFileError(f"{image} has no mask: expected {label.name} beside it; add it or remove the case")
         if image.stem in cases:
-            raise ValueError(f"{image} and {cases[image.stem].image} have the same name; keep one of them")
+            raise UserError(f"{image} and {cases[image.stem].image} have the same name; keep one of them")
         cases[image.stem] = Case(name=image.stem, image=str(image), label=str(label), patient=image.stem)
     return list(cases.values())
 
@@ -59,6 +58,4 @@ def _refuse_lone_masks(headers: list[Path]) -> None:
     for path in headers:
         match = _MASK.fullmatch(path.name)
         if match and not path.with_name(f"{match[1]}.mhd").is_file():
-            raise FileNotFoundError(
-                f"{path} has no image: expected {match[1]}.mhd beside it; add it or remove the mask"
-            )
+            raise MissingFileError(f"{path} has no image: expected {match[1]}.mhd beside it; add it or remove the mask")

@@ -5,7 +5,8 @@ The eleven groups are those of SegNet (Badrinarayanan et al., arXiv:1511.00561),
 
 from __future__ import annotations
 
-from scripts.datasets.formats.label_table import LabelTable
+from ...errors import UserError
+from ...formats.label_table import LabelTable
 
 # CamVid's 32 classes by colour (Brostow et al. 2008), as grouped for SegNet.
 _CAMVID = {
@@ -79,7 +80,7 @@ def cityscapes_labels(classes: str = "official") -> list[str]:
         ValueError: ``classes`` is neither.
     """
     if classes not in ("official", "paper"):
-        raise ValueError(f"classes must be official (19) or paper (11), got {classes!r}; set --cases::classes")
+        raise UserError(f"classes must be official (19) or paper (11), got {classes!r}; set --cases::classes")
     return list(_CITYSCAPES if classes == "official" else _GROUPS)
 
 

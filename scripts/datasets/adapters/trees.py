@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ...errors import MissingFileError, UserError
+
 _ENDINGS = (".nii.gz",)
 
 
@@ -17,7 +19,7 @@ def open_root(dataset_dir: str | Path, expected: str) -> Path:
     """
     root = Path(dataset_dir).expanduser().resolve()
     if not root.is_dir():
-        raise FileNotFoundError(f"dataset_dir {root} is not a folder; give the folder that holds {expected}")
+        raise MissingFileError(f"dataset_dir {root} is not a folder; give the folder that holds {expected}")
     return root
 
 
@@ -39,15 +41,15 @@ def files_by_stem(folder: Path, wanted: Callable[[Path], bool]) -> dict[str, Pat
         ValueError: two files have one stem, so that no one can tell which is meant.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder; the expected tree is in docs/datasets.md")
+        raise MissingFileError(f"{folder} is not a folder; the expected tree is in docs/datasets.md")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not wanted(path):
             continue
         if found.setdefault(stem_of(path), path) is not path:
-            raise ValueError(f"{path} and {found[stem_of(path)].name} have the same stem; keep one of them")
+            raise UserError(f"{path} and {found[stem_of(path)].name} have the same stem; keep one of them")
     if not found:
-        raise FileNotFoundError(f"{folder} holds no file of a known format; the expected tree is in docs/datasets.md")
+        raise MissingFileError(f"{folder} holds no file of a known format; the expected tree is in docs/datasets.md")
     return found
 
 
@@ -59,10 +61,10 @@ def refuse_lone(images: dict[str, Path], masks: dict[str, Path]) -> None:
     """
     for stem, path in images.items():
         if stem not in masks:
-            raise FileNotFoundError(f"{path} has no mask: none is called {stem}; add it or remove the image")
+            raise MissingFileError(f"{path} has no mask: none is called {stem}; add it or remove the image")
     for stem, path in masks.items():
         if stem not in images:
-            raise FileNotFoundError(f"{path} has no image: none is called {stem}; add it or remove the mask")
+            raise MissingFileError(f"{path} has no image: none is called {stem}; add it or remove the mask")
 
 
 def patient_of(stem: str, pattern: str | None) -> str:
@@ -79,8 +81,8 @@ def patient_of(stem: str, pattern: str | None) -> str:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"patient_pattern {pattern!r} is no regular expression: {error}; correct it") from None
+        raise UserError(f"patient_pattern {pattern!r} is no regular expression: {error}; correct it") from None
     match = compiled.search(stem)
     if compiled.groups != 1 or match is None or not match[1]:
-        raise ValueError(f"patient_pattern {pattern!r} must have one group and match {stem!r}; correct it")
+        raise UserError(f"patient_pattern {pattern!r} must have one group and match {stem!r}; correct it")
     return match[1]

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.datasets.adapters.trees import open_root, stem_of
-from scripts.datasets.cases import Case
-from scripts.datasets.formats.dicom_file import find_dicoms
-from scripts.datasets.formats.nifti import is_nifti
-from scripts.datasets.formats.pictures import is_picture
+from ...errors import MissingFileError, UserError
+from ...formats.dicom_file import find_dicoms
+from ...formats.nifti import is_nifti
+from ...formats.pictures import is_picture
+from ..cases import Case
+from .trees import open_root, stem_of
 
 _MARK = "_segmentation"
 
@@ -46,7 +47,7 @@ def find_trus(dataset_dir: str | Path, keep_names: bool = False) -> list[Case]:
     for name, image, mask in _find_scans(root, leave_out=patients):
         cases.append(Case(name, str(image), str(mask), name, private=not keep_names))
     if not cases:
-        raise FileNotFoundError(f"no DICOM scan under {root}; the expected tree is in docs/datasets.md")
+        raise MissingFileError(f"no DICOM scan under {root}; the expected tree is in docs/datasets.md")
     return cases
 
 
@@ -63,13 +64,13 @@ def _find_scans(folder: Path, leave_out: list[Path] | None = None) -> list[tuple
         if not (_is_mask(path) if kind is masks else _is_scan(path)):
             continue
         if kind.setdefault(key, path) is not path:
-            raise ValueError(f"{path} and {kind[key].name} are of one name; keep one of them")
+            raise UserError(f"{path} and {kind[key].name} are of one name; keep one of them")
     for name, path in images.items():
         if name not in masks:
-            raise FileNotFoundError(f"{path} has no mask: expected {name}{_MARK} beside it; add it or remove the scan")
+            raise MissingFileError(f"{path} has no mask: expected {name}{_MARK} beside it; add it or remove the scan")
     for name, path in masks.items():
         if name not in images:
-            raise FileNotFoundError(f"{path} has no scan: expected {name}.dcm beside it; add it or remove the mask")
+            raise MissingFileError(f"{path} has no scan: expected {name}.dcm beside it; add it or remove the mask")
     return [(name, path, masks[name]) for name, path in images.items()]
 
 

@@ -1,0 +1,71 @@
+"""What a person sees when a run stops: one line for an error of the user's, the whole traceback for one of ours.
+
+MONAI wraps an exception in a config component several times, so that the cause stands under pages of traceback. The
+hook here looks through the chain of causes for a ``UserError``, for a disk that is full or read-only, and for a
+misspelt argument of a config component. Everything else keeps its traceback. ``ADFL_TRACEBACK=1`` shows
+every traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import warnings
+from types import TracebackType
+
+from tqdm import tqdm
+
+from ..errors import UserError
+
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+
+
+def report_user_errors() -> None:
+    """Install the hook that prints an error of the user's as one line; safe to call twice.
+
+    Also silences a warning of MONAI's that every start prints: an optional GPU codec for DICOM is not installed.
+    """
+    sys.excepthook = _excepthook
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it announces every exception that it passes on
+    warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """The error and what caused it, outermost first."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return chain
+
+
+def user_message(error: BaseException) -> str | None:
+    """The one line for an error that the user can fix, or None for any other error."""
+    chain = causes(error)
+    for cause in chain:
+        if isinstance(cause, UserError) or _is_full_or_read_only(cause):
+            return " ".join(str(cause).split())
+    cause = chain[-1]
+    if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause) and cause is not error:
+        return (
+            f"the config sets an argument that its component does not have: {cause}; see the component's documentation"
+        )
+    return None
+
+
+def _is_full_or_read_only(error: BaseException) -> bool:
+    """Whether the operating system refused to write: no space, a quota, a place that is read-only."""
+    return isinstance(error, OSError) and error.errno in REFUSALS
+
+
+def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.close()  # a progress bar would draw itself again below the message
+    message = None if os.environ.get("ADFL_TRACEBACK") else user_message(error)
+    if message is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.stderr.write(f"error: {message}\n")

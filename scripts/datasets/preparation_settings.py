@@ -1,0 +1,85 @@
+"""The settings of preparing: checked once, and with the cases a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import UserError
+from ..formats.reading import source_files
+from .cases import Case
+
+FORMAT = 2  # of the prepared folder; raised whenever the same input gives other bytes
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a prepared data set depends on beside its cases; see ``prepare_dataset``.
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    image_size: tuple[int, int]
+    ignore_index: int | None
+    in_channels: int
+    num_folds: int
+    split_seed: int
+    split_sha256: tuple[str, ...] | None = None  # of the user's own split file
+
+    def __post_init__(self) -> None:
+        if not _SAFE_NAME.fullmatch(self.name):
+            raise UserError(f"name of the data set may hold letters, digits, '.', '_' and '-' only, got {self.name!r}")
+        if not 2 <= len(self.labels) <= 256 or len(set(self.labels)) != len(self.labels):
+            raise UserError(f"labels must be 2 to 256 different names, background included, got {list(self.labels)}")
+        if self.ignore_index is not None and not len(self.labels) <= self.ignore_index <= 255:
+            raise UserError(
+                f"ignore_index must be {len(self.labels)} to 255, beside the classes, got {self.ignore_index}"
+            )
+        if self.in_channels not in (1, 3):
+            raise UserError(f"in_channels must be 1 (gray) or 3 (colour), got {self.in_channels}")
+
+    def record(self) -> dict[str, Any]:
+        """The settings as ``dataset.json`` holds them."""
+        return {
+            "name": self.name,
+            "labels": {str(value): label for value, label in enumerate(self.labels)},
+            "image_size": list(self.image_size),
+            "ignore_index": self.ignore_index,
+            "in_channels": self.in_channels,
+            "num_folds": self.num_folds,
+            "split_seed": self.split_seed,
+            "split_file_sha256": None if self.split_sha256 is None else list(self.split_sha256),
+        }
+
+
+def check_size(image_size: int | Sequence[int]) -> tuple[int, int]:
+    """The size as two numbers.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(size) != 2 or not all(isinstance(n, int) and 16 <= n <= 4096 for n in size):
+        raise UserError(f"image_size must be one or two whole numbers, 16 to 4096, got {image_size}")
+    return size[0], size[1]
+
+
+def fingerprint_cases(cases: Sequence[Case], settings: Settings) -> str:
+    """SHA-256 over the settings and the names, part, table and files (name, size, time of change) of every case."""
+    digest = hashlib.sha256(json.dumps([FORMAT, settings.record()], sort_keys=True).encode())
+    for case in cases:
+        files = []
+        for path in (*source_files(case.image), *source_files(case.label)):
+            status = path.stat()
+            files.append([path.name, status.st_size, status.st_mtime_ns])
+        nameless = replace(case, image="", label="")
+        digest.update(json.dumps([repr(nameless), files]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,147 @@
+"""The folder of a run: who owns it and where its files lie.
+
+<output_dir>/<run_name>/        made by the run, never shared; a taken name gets -2, -3, ...
+    config.yaml  split.json     what ran, on which cases
+    tracked/config.yaml         the same without paths and addresses, for MLflow
+    metrics.jsonl               every metric: the truth, of which MLflow is a copy
+    tracking.json               the run's place in MLflow
+    checkpoint_last.pt          everything needed to go on
+    checkpoint_best.pt          the same, at the best validation
+    model.pt                    flat state dict of the best network, class weights folded in
+    figures/  evaluation/
+<output_dir>/latest             link to the newest run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..configuration.paths import without_paths
+from ..configuration.workflow import executed_config
+from ..errors import MissingFileError, UserError
+from ..storage.atomic_files import remove_left_behind, write_text
+from .lock import LOCK_NAME, lock_run
+from .resume import CONFIG, SPLIT, refuse_other_config, refuse_other_split
+
+if TYPE_CHECKING:
+    from ..datasets import PreparedDataset
+
+LATEST = "latest"
+TRACKED_CONFIG = "tracked/config.yaml"
+
+
+def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> Path:
+    """Take the folder of a new run, or of an earlier one to go on with, for this process alone.
+
+    Args:
+        output_dir: the folder of all runs; made when it is missing.
+        run_name: wanted name of a new run, a plain folder name. A number is added when it is taken.
+        resume: true goes on with the newest run of that name, and begins one where there is none; a folder, or the name
+            of one under ``output_dir``, goes on with that run; null or false begins a new run.
+
+    Raises:
+        FileNotFoundError: the folder to resume is not there.
+        ValueError: ``run_name`` would leave ``output_dir``, ``output_dir`` can't be written, or another process uses
+            the folder.
+    """
+    if not run_name or run_name != Path(run_name).name or run_name.startswith("."):
+        raise UserError(f"run_name must be a plain folder name, got '{run_name}'")
+    root = Path(output_dir).resolve()
+    if isinstance(resume, str):
+        path: Path | None = _run_to_resume(root, resume)
+    else:
+        path = _newest(root, run_name) if resume else None
+    try:
+        if path is None:
+            root.mkdir(parents=True, exist_ok=True)
+            path = _first_free(root, run_name)
+        lock_run(path)
+        remove_left_behind(path)
+    except OSError as error:
+        raise UserError(f"output_dir {root} can't be written: {error.strerror}; choose another --output_dir") from error
+    return path
+
+
+def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
+    """The folder of an earlier run: ``run_name``, or the newest one.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+    """
+    root = Path(output_dir).resolve()
+    path = root / (run_name or LATEST)
+    if not path.is_dir():
+        known = sorted(
+            child.name for child in root.glob("*") if (child / "config.yaml").is_file() and child.name != LATEST
+        )
+        there = (
+            f"runs there: {', '.join(known)}"
+            if known
+            else "train first, or name the folder of your runs by --output_dir"
+        )
+        wanted = f"no run '{run_name}'" if run_name not in (None, LATEST) else "no finished or running training"
+        raise MissingFileError(f"{wanted} under {root}; {there}")
+    return path.resolve()
+
+
+def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
+    """Write what runs into the run folder, the executed configuration and the split, and point ``latest`` at it.
+
+    Raises:
+        ValueError: the folder holds a run of another configuration or split; names the differences.
+    """
+    config = executed_config()
+    split: dict[str, Any] = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
+    split |= {"sha256": dataset.split_sha256, "fold": dataset.fold, "cases": dataset.split}
+    if (run_dir / CONFIG).is_file() and (run_dir / SPLIT).is_file():
+        before = yaml.safe_load((run_dir / CONFIG).read_text(encoding="utf-8"))
+        refuse_other_config(run_dir, before, config)
+        refuse_other_split(run_dir, json.loads((run_dir / SPLIT).read_text(encoding="utf-8")), split)
+    write_text(run_dir / SPLIT, json.dumps(split, indent=1))
+    (run_dir / TRACKED_CONFIG).parent.mkdir(exist_ok=True)
+    for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, config)):
+        write_text(run_dir / name, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    _point_latest(run_dir.parent, run_dir.name)
+
+
+def _run_to_resume(root: Path, resume: str) -> Path:
+    path = next((p for p in (Path(resume), root / resume) if (p / CONFIG).is_file()), None)
+    if path is None:
+        raise MissingFileError(f"no run to resume in {resume}: it holds no {CONFIG}; give a run's folder, or true")
+    return path.resolve()
+
+
+def _newest(root: Path, name: str) -> Path | None:
+    """The run folder that was made last for ``name``, if only just before its process was killed."""
+    pattern = re.compile(re.escape(name) + r"(?:-(\d+))?")
+    numbered = [(int(match[1] or 1), path) for path in root.glob("*") if (match := pattern.fullmatch(path.name))]
+    return max((entry for entry in numbered if _is_run(entry[1])), default=(0, None))[1]
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and (any((path / name).is_file() for name in (CONFIG, LOCK_NAME)) or not any(path.iterdir()))
+
+
+def _first_free(root: Path, name: str) -> Path:
+    number = 1
+    while True:
+        path = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _point_latest(root: Path, name: str) -> None:
+    temporary = root / f".{LATEST}.{os.getpid()}.tmp"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(name)
+    temporary.replace(root / LATEST)

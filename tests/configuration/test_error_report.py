@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.configuration.error_report import causes, user_message
+from scripts.errors import MissingFileError
+from scripts.runs.checkpoint import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _caught(function: object, *args: object) -> BaseException:
+    with pytest.raises(Exception) as info:  # noqa: PT011  # any exception is what these tests look at
+        function(*args)  # type: ignore[operator]
+    return info.value
+
+
+def _wrapped_as_monai_does() -> None:
+    try:
+        load("/nowhere/model.pt")
+    except FileNotFoundError as error:
+        try:
+            raise RuntimeError("Failed to instantiate component") from error
+        except RuntimeError as wrapper:
+            raise RuntimeError("Failed to evaluate expression") from wrapper
+
+
+def test_the_cause_that_this_package_raised_is_the_message() -> None:
+    error = _caught(_wrapped_as_monai_does)
+    assert [type(cause) for cause in causes(error)] == [RuntimeError, RuntimeError, MissingFileError]
+    assert user_message(error) == "no checkpoint /nowhere/model.pt; train first, or name another file by --checkpoint"
+
+
+def test_an_error_that_nobody_meant_keeps_its_traceback() -> None:
+    assert user_message(_caught(int, "x")) is None
+    assert user_message(_caught(lambda: {}["key"])) is None
+
+
+def test_a_value_error_raised_outside_this_package_keeps_its_traceback() -> None:
+    def elsewhere() -> None:
+        raise ValueError("not ours")
+
+    assert user_message(_caught(elsewhere)) is None
+
+
+def test_a_full_disk_is_one_line() -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+
+    assert user_message(_caught(full)) == "[Errno 28] No space left on device: '/data/x'"
+
+
+def test_a_misspelt_argument_of_a_component_is_one_line() -> None:
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser({"x": {"_target_": "SimpleInferer", "batchsize": 1}})
+    message = user_message(_caught(parser.get_parsed_content, "x"))
+    assert message is not None
+    assert "unexpected keyword argument 'batchsize'" in message
+
+
+def test_a_process_prints_one_line_and_fails(tmp_path: Path) -> None:
+    code = (
+        "from scripts.configuration.error_report import report_user_errors; report_user_errors()\n"
+        "from scripts.runs.checkpoint import load; load('missing.pt')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"}
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: no checkpoint missing.pt; train first, or name another file by --checkpoint\n"

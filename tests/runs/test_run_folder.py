@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.runs.run_folder import find_run_dir, open_run_dir, record_run
+
+
+def test_a_taken_name_gets_a_number_and_latest_is_the_one_that_started_last(tmp_path: Path) -> None:
+    folders = [open_run_dir(tmp_path / "runs", "adfl") for _ in range(3)]
+    assert [folder.name for folder in folders] == ["adfl", "adfl-2", "adfl-3"]
+    dataset = SimpleNamespace(name="d", fingerprint="f", split_sha256="s", fold=0, split={})
+    for folder in (folders[2], folders[1]):
+        record_run(folder, dataset)  # type: ignore[arg-type]
+    assert find_run_dir(tmp_path / "runs") == tmp_path / "runs" / "adfl-2"
+    assert find_run_dir(tmp_path / "runs", "adfl") == tmp_path / "runs" / "adfl"
+
+
+@pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden"])
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="run_name must be a plain folder name"):
+        open_run_dir(tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="output_dir .*file can't be written"):
+        open_run_dir(tmp_path / "file", "adfl")
+
+
+def test_a_missing_run_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no finished or running training under .*train first"):
+        find_run_dir(tmp_path)
+    run = open_run_dir(tmp_path, "adfl")
+    (run / "config.yaml").write_text("")
+    with pytest.raises(FileNotFoundError, match="no run 'other' under .*runs there: adfl"):
+        find_run_dir(tmp_path, "other")
