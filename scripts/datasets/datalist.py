@@ -1,23 +1,39 @@
-"""The content of ``dataset.json``: MONAI's datalist, the cases, the splits."""
+"""The content of ``dataset.json``: MONAI's datalist, the cases, and what splits are dealt from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..errors import UserError
 from .cases import Case
 from .preparation_settings import FORMAT, Settings
 from .slices import IMAGES, LABELS, slice_name
-from .splits import Split
+from .splits import Split, choose_splits
 
 Counts = list[list[int]]  # of a case: for each slice, the pixels of each class
 
 
 def describe(
-    cases: Sequence[Case], counts: Sequence[Counts], settings: Settings, splits: Sequence[Split]
+    cases: Sequence[Case],
+    counts: Sequence[Counts],
+    settings: Settings,
+    *,
+    patient_ranks: Sequence[int],
+    empty: Collection[str],
+    twins: Sequence[Sequence[str]],
 ) -> dict[str, Any]:
-    """Everything that a reader needs to know; nothing in it depends on the machine."""
+    """Everything that a reader needs to know; nothing in it depends on the machine or on a split.
+
+    Args:
+        cases: by their published names.
+        counts: of each case, the pixels of each class of each slice.
+        settings: of the preparing.
+        patient_ranks: of each case, the place of its patient's own name among all: what folds are dealt by, so that the
+            salt of a hashed name has no influence on them.
+        empty: names of the cases whose mask holds class 0 alone.
+        twins: groups of names of cases with equal images.
+    """
     training = [
         {
             "image": f"{IMAGES}/{slice_name(case.name, index)}",
@@ -31,21 +47,30 @@ def describe(
     return settings.record() | {
         "format": FORMAT,
         "tensorImageSize": "2D",
-        "official_parts": any(case.part for case in cases),
-        "splits": list(splits),
+        "twins": [list(names) for names in twins],
         "cases": [
             {
                 "name": case.name,
                 "patient": case.patient,
+                "patient_rank": rank,
                 "part": case.part,
+                "empty": case.name in empty,
                 "slices": len(slices),
                 "class_counts": [sum(column) for column in zip(*slices, strict=True)],
             }
-            for case, slices in zip(cases, counts, strict=True)
+            for case, slices, rank in zip(cases, counts, patient_ranks, strict=True)
         ],
         "numTraining": len(training),
         "training": training,
     }
+
+
+def deal_splits(record: dict[str, Any], *, num_folds: int, seed: int) -> list[Split]:
+    """Part the cases of a ``dataset.json`` by patient; see ``choose_splits``."""
+    entries = record["cases"]
+    cases = [Case(entry["name"], "", "", f"{entry['patient_rank']:09d}", entry["part"]) for entry in entries]
+    with_foreground = {entry["name"] for entry in entries if not entry["empty"]}
+    return choose_splits(cases, with_foreground, record["twins"], num_folds=num_folds, seed=seed)
 
 
 def refuse_absent_class(counts: Sequence[Counts], settings: Settings) -> None:

@@ -13,13 +13,13 @@ from ..errors import UserError
 from ..formats.reading import source_files
 from .cases import Case
 
-FORMAT = 2  # of the prepared folder; raised whenever the same input gives other bytes
+FORMAT = 3  # of the prepared folder; raised whenever the same input gives other bytes
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a prepared data set depends on beside its cases; see ``prepare_dataset``.
+    """What a prepared data set depends on beside its cases; see ``prepare_dataset``. How it is split is not part of it.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -30,9 +30,6 @@ class Settings:
     image_size: tuple[int, int]
     ignore_index: int | None
     in_channels: int
-    num_folds: int
-    split_seed: int
-    split_sha256: tuple[str, ...] | None = None  # of the user's own split file
 
     def __post_init__(self) -> None:
         if not _SAFE_NAME.fullmatch(self.name):
@@ -54,9 +51,6 @@ class Settings:
             "image_size": list(self.image_size),
             "ignore_index": self.ignore_index,
             "in_channels": self.in_channels,
-            "num_folds": self.num_folds,
-            "split_seed": self.split_seed,
-            "split_file_sha256": None if self.split_sha256 is None else list(self.split_sha256),
         }
 
 

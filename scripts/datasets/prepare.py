@@ -23,7 +23,7 @@ from .preparation_settings import Settings, check_size, fingerprint_cases
 from .prepared import DATASET_JSON, PreparedDataset
 from .pseudonyms import publish
 from .slices import IMAGES, LABELS, write_case
-from .splits import Split, choose_splits, hash_split, read_split_file
+from .splits import choose_splits, read_split_file, refuse_shared_images
 from .threads import run_in_threads
 
 logger = logging.getLogger(__name__)
@@ -56,9 +56,9 @@ def prepare_dataset(
     """Write the cases as PNG slices with a ``dataset.json`` into ``<prepared_dir>/<name>-<fingerprint>``.
 
     Nothing is done where that folder exists already. The fingerprint covers the cases, the size and time of change of
-    every file, and the settings; changed input is thus prepared anew beside the old. The folder appears complete or not
-    at all, whenever the process ends and however many start together. What the check says lies in it as ``check.csv``
-    and ``check.png``.
+    every file, and the settings but for those of the split; changed input is thus prepared again beside the old, and
+    one folder serves every split. It appears complete or not at all, whenever the process ends and however many start
+    together. What the check says lies in it as ``check.csv`` and ``check.png``.
 
     Args:
         cases: what an adapter found.
@@ -87,9 +87,6 @@ def prepare_dataset(
         image_size=check_size(image_size),
         ignore_index=ignore_index,
         in_channels=in_channels,
-        num_folds=num_folds,
-        split_seed=split_seed,
-        split_sha256=None if own is None else tuple(map(hash_split, own)),
     )
     if not 0 <= fold < len(splits):
         raise UserError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
@@ -101,17 +98,19 @@ def prepare_dataset(
     fingerprint = fingerprint_cases([case for case, _ in pairs], settings)
     target = root / f"{name}-{fingerprint[:12]}"
     if not holds_anything(target):
-        make_folder(target, lambda folder: _write(folder, pairs, settings, own, fingerprint, num_workers))
+        make_folder(target, lambda folder: _write(folder, pairs, settings, fingerprint, num_workers))
         logger.info("prepared %d cases of %s in %s", len(cases), name, target)
         logger.info("table and pictures of the check: %s", target / CHECK_PNG)
-    return PreparedDataset(target, fold)
+    if own is not None:
+        names = {case.name: called.name for called, case in pairs}
+        own = [{part: sorted(names[name] for name in listed) for part, listed in split.items()} for split in own]
+    return PreparedDataset(target, fold, num_folds=num_folds, split_seed=split_seed, splits=own)
 
 
 def _write(
     folder: Path,
     pairs: Sequence[tuple[Case, Case]],
     settings: Settings,
-    own: Sequence[Split] | None,
     fingerprint: str,
     workers: int | None,
 ) -> None:
@@ -129,8 +128,17 @@ def _write(
     facts = [item.facts for item in written]
     for error in find_errors(facts, {case.name: case.patient for case in cases}):
         raise UserError(f"{settings.name}: {error}")
-    splits = _split(pairs, facts, settings, own)
-    record = describe(cases, counts, settings, splits) | {"fingerprint": fingerprint, "intensity_max": intensity_max}
+    rank = {patient: place for place, patient in enumerate(sorted({case.patient for _, case in pairs}))}
+    record = describe(
+        cases,
+        counts,
+        settings,
+        patient_ranks=[rank[case.patient] for _, case in pairs],
+        empty={fact.case for fact in facts if fact.empty},
+        twins=duplicates(facts),
+    )
+    refuse_shared_images(cases, record["twins"])
+    record |= {"fingerprint": fingerprint, "intensity_max": intensity_max}
     (folder / DATASET_JSON).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     warnings = find_warnings(facts)
     for warning in warnings:
@@ -153,20 +161,3 @@ def _write_one(case: Case, *, folder: Path, settings: Settings, intensity_max: i
     )
     thumbnail = draw_thumbnail(pair, len(settings.labels)) if case.name in shown else None
     return _Written(counts, facts_of(case, pair, len(settings.labels)), thumbnail)
-
-
-def _split(
-    pairs: Sequence[tuple[Case, Case]], facts: Sequence[Facts], settings: Settings, own: Sequence[Split] | None
-) -> list[Split]:
-    """Deal by the files' own names, then call the cases by their published ones."""
-    published = {original.name: case.name for case, original in pairs}
-    original = {case.name: original.name for case, original in pairs}
-    twins = [[original[name] for name in names] for names in duplicates(facts)]
-    splits = own or choose_splits(
-        [case for _, case in pairs],
-        {original[fact.case] for fact in facts if not fact.empty},
-        twins,
-        num_folds=settings.num_folds,
-        seed=settings.split_seed,
-    )
-    return [{part: sorted(published[name] for name in names) for part, names in split.items()} for split in splits]

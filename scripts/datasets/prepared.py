@@ -8,24 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingFileError, UserError
+from .datalist import deal_splits
+from .preparation_settings import FORMAT
 from .splits import Split, hash_split
 
 DATASET_JSON = "dataset.json"
 
 
 class PreparedDataset:
-    """A folder written by ``prepare_dataset``, seen through one of its splits.
+    """A folder written by ``prepare_dataset``, seen through one split of its cases.
 
     Args:
         root: the folder; holds ``dataset.json``, ``images`` and ``labels``.
-        fold: which of its splits to use.
+        fold: which of the splits to use.
+        num_folds: folds of the split by patient; without effect where cases have official parts.
+        split_seed: seed of that split.
+        splits: the user's own in place of those, by the names that ``dataset.json`` has.
 
     Raises:
         FileNotFoundError: ``root`` holds no ``dataset.json``.
-        ValueError: ``dataset.json`` cannot be read, or there is no such fold.
+        ValueError: ``dataset.json`` cannot be read or is of an older version, or there is no such fold.
     """
 
-    def __init__(self, root: str | Path, fold: int = 0) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        fold: int = 0,
+        *,
+        num_folds: int = 5,
+        split_seed: int = 0,
+        splits: Sequence[Split] | None = None,
+    ) -> None:
         self.root = Path(root).expanduser().resolve()
         path = self.root / DATASET_JSON
         if not path.is_file():
@@ -34,10 +47,11 @@ class PreparedDataset:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             raise UserError(f"{path} is not readable JSON; delete {self.root} and prepare it again") from None
-        splits: list[Split] = record["splits"]
+        if record.get("format") != FORMAT:
+            raise UserError(f"{self.root} was prepared by another version of this bundle; prepare its data set again")
+        splits = splits or deal_splits(record, num_folds=num_folds, seed=split_seed)
         if not 0 <= fold < len(splits):
-            reason = "the data set has official parts" if record["official_parts"] else f"num_folds is {len(splits)}"
-            raise UserError(f"fold must be 0 to {len(splits) - 1} ({reason}), got {fold}")
+            raise UserError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
         self.fold = fold
         self.split: Split = splits[fold]
         self.split_sha256 = hash_split(self.split)

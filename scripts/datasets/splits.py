@@ -102,16 +102,24 @@ def choose_splits(
         seed: of the dealing.
 
     Raises:
-        ValueError: see ``split_cases``; official parts share an image.
+        ValueError: see ``split_cases``.
+    """
+    joined = _join(cases, twins)
+    enough = len({case.patient for case in joined}) >= num_folds
+    return split_cases(joined if enough else cases, with_foreground, num_folds=num_folds, seed=seed)
+
+
+def refuse_shared_images(cases: Sequence[Case], twins: Sequence[Sequence[str]]) -> None:
+    """Refuse official parts that share an image.
+
+    Raises:
+        ValueError: names the image's cases and their parts.
     """
     part_of = {case.name: case.part for case in cases}
     for names in twins:
         if len({part_of[name] for name in names}) > 1:
             places = ", ".join(f"{name} ({part_of[name]})" for name in names[:4])
             raise UserError(f"the same image is in several parts: {places}; keep it in one")
-    joined = _join(cases, twins)
-    enough = len({case.patient for case in joined}) >= num_folds
-    return split_cases(joined if enough else cases, with_foreground, num_folds=num_folds, seed=seed)
 
 
 def hash_split(split: Split) -> str:

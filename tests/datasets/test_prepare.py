@@ -17,6 +17,8 @@ from monai.data import load_decathlon_datalist
 from PIL import Image
 
 from scripts.datasets import Case, PreparedDataset, find_promise12, prepare, prepare_dataset
+from scripts.datasets.preparation_settings import FORMAT
+from scripts.datasets.splits import choose_splits
 from tests.synthetic import random_volume, write_mhd, write_promise12
 
 LABELS = ["background", "prostate"]
@@ -51,7 +53,7 @@ def test_the_folder_holds_pngs_of_every_slice_and_a_datalist_that_monai_reads(tm
     assert record["numTraining"] == len(items) == 30
     assert record["labels"] == {"0": "background", "1": "prostate"}
     assert record["image_size"] == [40, 32]
-    assert len(record["splits"]) == 3
+    assert "splits" not in record
 
 
 def test_what_is_prepared_is_what_is_read(tmp_path, cases):
@@ -72,26 +74,46 @@ def test_what_is_prepared_is_what_is_read(tmp_path, cases):
         masks = [random_volume(int(name[-2:]))[1] * (name != "Case02") for name in names]
         foreground = int(np.sum(masks))
         assert prepared.class_counts(part) == [len(names) * 40 * 32 * 5 - foreground, foreground]
-    again = PreparedDataset(prepared.root, fold=1)
+    again = PreparedDataset(prepared.root, fold=1, num_folds=3)
     assert again.split_sha256 == prepared.split_sha256
-    assert PreparedDataset(prepared.root, fold=0).split_sha256 != prepared.split_sha256
+    assert PreparedDataset(prepared.root, fold=0, num_folds=3).split_sha256 != prepared.split_sha256
 
 
 def test_nothing_is_done_twice(tmp_path, cases, monkeypatch):
     first = run(cases, tmp_path / "out")
     before = {p: p.stat().st_mtime_ns for p in first.root.rglob("*")}
     monkeypatch.setattr(prepare, "make_folder", None)
-    # Another fold is in the same folder, another order of the cases is the same data set.
-    assert run(cases[::-1], tmp_path / "out", fold=2).root == first.root
+    # Every split is of the same folder, another order of the cases is the same data set.
+    own = tmp_path / "split.json"
+    own.write_text(
+        json.dumps({"train": ["Case00", "Case01", "Case02"], "val": ["Case03"], "test": ["Case04", "Case05"]})
+    )
+    splits = [{"fold": 2}, {"num_folds": 4}, {"split_seed": 1}, {"split_file": own}]
+    seen = [run(cases[::-1], tmp_path / "out", **settings) for settings in splits]
+    assert {prepared.root for prepared in seen} == {first.root}
+    assert len({prepared.split_sha256 for prepared in [first, *seen]}) == 5
+    assert seen[-1].split["test"] == ["Case04", "Case05"]
     assert {p: p.stat().st_mtime_ns for p in first.root.rglob("*")} == before
+
+
+def test_folds_are_those_of_the_cases_themselves(tmp_path, cases):
+    twin = write_mhd(tmp_path / "raw" / "Case06.mhd", random_volume(1)[0])
+    write_mhd(tmp_path / "raw" / "Case06_segmentation.mhd", random_volume(1)[1])
+    cases = [*cases, Case("Case06", str(twin), str(twin.with_name("Case06_segmentation.mhd")), "Case06")]
+    for seed, num_folds in itertools.product(range(4), (3, 4)):
+        expected = choose_splits(
+            cases, {case.name for case in cases} - {"Case02"}, [["Case01", "Case06"]], num_folds=num_folds, seed=seed
+        )
+        for fold, split in enumerate(expected):
+            prepared = run(cases, tmp_path / "out", num_folds=num_folds, split_seed=seed, fold=fold)
+            assert prepared.split == split
+            assert any({"Case01", "Case06"} <= set(names) for names in prepared.split.values())
 
 
 CHANGES = {
     "image size": {"image_size": 48},
     "labels": {"labels": ["background", "gland"]},
     "ignore_index": {"ignore_index": 255},
-    "folds": {"num_folds": 4},
-    "seed of the split": {"split_seed": 1},
     "name": {"name": "other"},
 }
 
@@ -225,9 +247,13 @@ def test_a_fault_in_the_middle_of_the_cases_leaves_nothing(tmp_path, cases):
 
 def test_a_prepared_folder_without_its_json_or_with_a_broken_one_is_refused(tmp_path, cases):
     prepared = run(cases, tmp_path / "out")
-    with pytest.raises(ValueError, match=r"fold must be 0 to 2 \(num_folds is 3\), got 5"):
-        PreparedDataset(prepared.root, fold=5)
+    with pytest.raises(ValueError, match=r"fold must be 0 to 2, got 5; the data set has 3 split\(s\)"):
+        PreparedDataset(prepared.root, fold=5, num_folds=3)
     path = prepared.root / "dataset.json"
+    record = path.read_text()
+    path.write_text(record.replace(f'"format": {FORMAT}', '"format": 2'))
+    with pytest.raises(ValueError, match="was prepared by another version of this bundle; prepare its data set again"):
+        PreparedDataset(prepared.root)
     path.write_text("{")
     with pytest.raises(ValueError, match=r"dataset\.json is not readable JSON; delete .* and prepare it again"):
         PreparedDataset(prepared.root)
