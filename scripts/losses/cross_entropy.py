@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .class_weights import inverse_frequency_weights
-from .voxelwise import VoxelwiseLoss
+from .voxelwise import Reduction, VoxelwiseLoss
 
 
 class CrossEntropyLoss(VoxelwiseLoss):
@@ -53,7 +53,7 @@ class CrossEntropyLoss(VoxelwiseLoss):
         weight: Sequence[float] | Tensor | None = None,
         class_counts: Sequence[float] | Tensor | None = None,
         ignore_index: int | None = None,
-        reduction: str = "mean",
+        reduction: Reduction = "mean",
     ) -> None:
         if class_counts is not None:
             if weight is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from monai.losses import DiceLoss
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from ..errors import UserError
-from .dual_focal.loss import DualFocalLoss
+from .dual_focal.loss import Backend, DualFocalLoss
 from .targets import read_voxels
 
 
@@ -39,6 +40,7 @@ class DiceDualFocalLoss(_Loss):
         smooth_dr: added to its denominator.
         lambda_dice: factor of Dice, >= 0.
         lambda_dual_focal: factor of Dual Focal Loss, >= 0.
+        backend: of :class:`scripts.losses.DualFocalLoss`.
 
     Shape:
         input: logits (B, C, *S). target: class indices (B, 1, *S) or label maps (B, C, *S). output: ().
@@ -62,12 +64,13 @@ class DiceDualFocalLoss(_Loss):
         rho: float = 1.0,
         weight: Sequence[float] | Tensor | None = None,
         ignore_index: int | None = None,
-        reduction: str = "mean",
+        reduction: Literal["mean", "sum"] = "mean",
         batch: bool = False,
         smooth_nr: float = 1e-5,
         smooth_dr: float = 1e-5,
         lambda_dice: float = 1.0,
         lambda_dual_focal: float = 1.0,
+        backend: Backend = "auto",
     ) -> None:
         if reduction not in ("mean", "sum"):
             raise UserError(f'reduction must be "mean" or "sum", got {reduction!r}')
@@ -76,7 +79,7 @@ class DiceDualFocalLoss(_Loss):
                 raise UserError(f"{name} must be finite and >= 0, got {value}")
         super().__init__(reduction=reduction)
         self.dual_focal = DualFocalLoss(
-            include_background, to_onehot_y, sigmoid, alpha, beta, gamma, rho, weight, ignore_index, reduction
+            include_background, to_onehot_y, sigmoid, alpha, beta, gamma, rho, weight, ignore_index, reduction, backend
         )
         dice_weight = self.dual_focal.weight
         if dice_weight is not None and not include_background and dice_weight.numel() > 1:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .dual_focal.formula import per_class, power
-from .voxelwise import VoxelwiseLoss
+from .voxelwise import Reduction, VoxelwiseLoss
 
 
 class FocalLoss(VoxelwiseLoss):
@@ -52,7 +52,7 @@ class FocalLoss(VoxelwiseLoss):
         gamma: float = 2.0,
         weight: Sequence[float] | Tensor | None = None,
         ignore_index: int | None = None,
-        reduction: str = "mean",
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__(include_background, to_onehot_y, weight=weight, ignore_index=ignore_index, reduction=reduction)
         for name, value in (("alpha", alpha), ("gamma", gamma)):

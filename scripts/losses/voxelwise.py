@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,7 +13,8 @@ from torch.nn.modules.loss import _Loss
 from ..errors import UserError
 from .targets import read_voxels
 
-REDUCTIONS = ("mean", "sum", "none")
+Reduction = Literal["mean", "sum", "none"]
+REDUCTIONS = get_args(Reduction)
 
 
 class VoxelwiseLoss(_Loss):
@@ -28,7 +31,7 @@ class VoxelwiseLoss(_Loss):
         sigmoid: bool = False,
         weight: Sequence[float] | Tensor | None = None,
         ignore_index: int | None = None,
-        reduction: str = "mean",
+        reduction: Reduction = "mean",
     ) -> None:
         check_reduction(reduction)
         super().__init__(reduction=reduction)
@@ -38,6 +41,16 @@ class VoxelwiseLoss(_Loss):
         self.ignore_index = ignore_index
         self.weight: Tensor | None
         self.register_buffer("weight", None if weight is None else checked_weight(weight))
+
+    def extra_repr(self) -> str:
+        """The arguments that were given, as torch's own modules show them."""
+        shown = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, name, parameter.default)
+            value = [float(f"{number:.6g}") for number in value.tolist()] if isinstance(value, Tensor) else value
+            if value != parameter.default:
+                shown.append(f"{name}={value!r}")
+        return ", ".join(shown)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of logits (B, C, *S) for class indices (B, 1, *S) or label maps (B, C, *S)."""

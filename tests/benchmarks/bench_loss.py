@@ -38,7 +38,7 @@ def losses() -> dict[str, Loss]:
     """What is compared; the first is the unit."""
     return {
         "cross_entropy": lambda logits, target: F.cross_entropy(logits, target[:, 0]),
-        "DFL eager": DualFocalLoss(),
+        "DFL eager": DualFocalLoss(backend="eager"),
         "DFL compiled": DualFocalLoss(backend="compiled"),
         "naive DFL": naive_dual_focal,
         "MONAI FocalLoss": monai.losses.FocalLoss(to_onehot_y=True, use_softmax=True),

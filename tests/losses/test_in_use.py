@@ -12,7 +12,7 @@ import torch
 from monai.bundle import ConfigParser
 
 import scripts
-from scripts.losses import CrossEntropyLoss, DiceDualFocalLoss, DualFocalLoss, FocalLoss
+from scripts.losses import CrossEntropyLoss, DiceDualFocalLoss, DualFocalLoss, FocalLoss, dual_focal_loss
 from tests.losses.cases import one_hot, random_case, soft_labels, value_and_gradient
 
 ROOT = Path(scripts.__file__).parents[1]
@@ -107,7 +107,7 @@ def test_a_config_finds_the_loss_under_each_of_its_names(target):
     parser = ConfigParser({"loss": {"_target_": target, "gamma": 2.0}})
     loss = parser.get_parsed_content("loss")
     assert type(loss) is DualFocalLoss
-    assert loss.formula == (1.0, 1.0, 2.0, 1.0)
+    assert (loss.alpha, loss.beta, loss.gamma, loss.rho) == (1.0, 1.0, 2.0, 1.0)
     assert type(pickle.loads(pickle.dumps(loss))) is DualFocalLoss
 
 
@@ -127,3 +127,41 @@ def test_another_process_elsewhere_resolves_and_unpickles(tmp_path):
     path = tmp_path / "loss.pkl"
     path.write_bytes(pickle.dumps(monai.losses.DualFocalLoss(weight=[1.0, 2.0])))
     subprocess.run([sys.executable, "-c", code, path], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),
+    [
+        (DualFocalLoss(), "DualFocalLoss()"),
+        (
+            DualFocalLoss(alpha=0.5, weight=[0.1, 1.0, 2.0], ignore_index=255, reduction="sum", backend="eager"),
+            "DualFocalLoss(alpha=0.5, weight=[0.1, 1.0, 2.0], ignore_index=255, reduction='sum', backend='eager')",
+        ),
+        (FocalLoss(alpha=1.0), "FocalLoss(alpha=1.0)"),
+        (CrossEntropyLoss(weight=[1.0, 3.0]), "CrossEntropyLoss(weight=[1.0, 3.0])"),
+    ],
+)
+def test_a_loss_shows_what_was_given(loss, text):
+    assert repr(loss) == text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"alpha": 0.5, "beta": 2.0, "gamma": 2.0, "rho": 1.5},
+        {"weight": [0.5, 1.0, 2.0], "ignore_index": 1, "reduction": "sum", "include_background": False},
+        {"reduction": "none", "backend": "eager"},
+    ],
+)
+def test_the_function_is_the_module(arguments):
+    logits, target = random_case(3, dtype=torch.float32)
+    expected = value_and_gradient(DualFocalLoss(**arguments), logits, target)
+    found = value_and_gradient(lambda x, y: dual_focal_loss(x, y, **arguments), logits, target)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_the_function_inside_a_compiled_step_breaks_no_graph():
+    logits, target = random_case(3, dtype=torch.float32)
+    compiled = torch.compile(lambda x, y: dual_focal_loss(x, y, gamma=2.0), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(logits, target), dual_focal_loss(logits, target, gamma=2.0))

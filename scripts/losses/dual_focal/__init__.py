@@ -1,5 +1,6 @@
-"""The Dual Focal Loss: module, differentiable formula, closed-form gradient and CPU kernel."""
+"""The Dual Focal Loss: module and function, differentiable formula, closed-form gradient, CPU kernel."""
 
+from .functional import dual_focal_loss
 from .loss import DualFocalLoss
 
-__all__ = ["DualFocalLoss"]
+__all__ = ["DualFocalLoss", "dual_focal_loss"]

@@ -30,8 +30,8 @@ class Terms(NamedTuple):
     gamma: float
     factors: Tensor | None
     """Of each class's term, (C,); None for 1."""
-    compiled: bool = False
-    """Whether the C++ kernel takes what it can."""
+    backend: str = "eager"
+    """Whether the C++ kernel takes what it can: "compiled", "auto" (where it can be built) or "eager"."""
 
 
 def two_class_chunk(x: Tensor, y: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:

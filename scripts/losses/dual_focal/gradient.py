@@ -11,7 +11,7 @@ from torch import Tensor
 from ..voxelwise import reduce_voxels
 from .closed_form import Terms, many_class_chunk, two_class_chunk
 from .formula import dual_focal_voxels
-from .kernel import compiled_dual_focal, fits
+from .kernel import compiled_dual_focal, takes
 
 CHUNK = 2**18
 """Logits in one piece on a CPU, about: its temporaries stay in the cache."""
@@ -73,7 +73,7 @@ def _value_and_gradient(
     divisor = max(count, 1) if reduction == "mean" else 1
     late = logits.dtype in (torch.float16, torch.bfloat16)
     wants = (wants_gradient, reduction == "none")
-    done = compiled_dual_focal(x, y, kept, terms, divisor, wants) if terms.compiled and fits(x, terms) else None
+    done = compiled_dual_focal(x, y, kept, terms, divisor, wants) if takes(x, terms) else None
     if done is None:
         done = _by_pieces(x, y, kept, terms, 1 if late else divisor, wants)
     total, gradient, values = done

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,9 +35,24 @@ def compiler() -> str | None:
     return shutil.which(os.environ.get("CXX", "g++"))
 
 
-def fits(logits: Tensor, terms: Terms) -> bool:
-    """Whether the kernel can take the logits: float32 on a CPU with gamma = 1."""
-    return logits.dtype == torch.float32 and logits.device.type == "cpu" and terms.gamma == 1.0
+def takes(logits: Tensor, terms: Terms) -> bool:
+    """Whether the kernel takes the logits: float32 on a CPU with gamma = 1, and a backend that allows it."""
+    fits = logits.dtype == torch.float32 and logits.device.type == "cpu" and terms.gamma == 1.0
+    return fits and (terms.backend == "compiled" or (terms.backend == "auto" and is_available()))
+
+
+@functools.cache
+def is_available() -> bool:
+    """Whether this machine has the kernel or can build it; a compiler that fails is told once."""
+    if compiler() is None:
+        return False
+    try:
+        kernel()
+    except (RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(":")
+        warnings.warn(f"the dual focal loss is computed without its kernel: {reason}", RuntimeWarning, stacklevel=2)
+        return False
+    return True
 
 
 def compiled_dual_focal(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from ...errors import UserError
 from ..targets import check_shapes, holds_indices, plain_tensor, read_indices
-from ..voxelwise import VoxelwiseLoss, term_factors
+from ..voxelwise import Reduction, VoxelwiseLoss, term_factors
 from .closed_form import Terms
 from .formula import dual_focal_voxels
 from .gradient import HardDualFocal
 from .kernel import kernel
+
+Backend = Literal["auto", "eager", "compiled"]
+BACKENDS = get_args(Backend)
 
 
 class DualFocalLoss(VoxelwiseLoss):
@@ -37,9 +41,10 @@ class DualFocalLoss(VoxelwiseLoss):
         ignore_index: label whose voxels enter neither value, gradient nor divisor; None keeps every voxel. A voxel of
             a label map is ignored when every channel holds it.
         reduction: "mean" over the voxels that count, "sum" over them, or "none".
-        backend: "eager" computes with torch alone. "compiled" is faster: class indices with float32 logits on a CPU,
-            gamma = rho = 1, go through a C++ kernel that g++ builds in about a second when the first such loss is made
-            on a machine. All else is computed as in "eager". Their values differ by rounding.
+        backend: "eager" computes with torch alone. "compiled" takes class indices with float32 logits on a CPU and
+            gamma = rho = 1 through a C++ kernel, which g++ builds once per machine, in about a second, and computes all
+            else as "eager" does. "auto" is "compiled" where a compiler is there, else "eager"; a compiler that fails is
+            told by one warning. Their values differ by rounding.
 
     Shape:
         input: logits (B, C, *S), C >= 2 (any C with ``sigmoid``), any number of spatial dimensions.
@@ -71,25 +76,25 @@ class DualFocalLoss(VoxelwiseLoss):
         rho: float = 1.0,
         weight: Sequence[float] | Tensor | None = None,
         ignore_index: int | None = None,
-        reduction: str = "mean",
-        backend: str = "eager",
+        reduction: Reduction = "mean",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__(include_background, to_onehot_y, sigmoid, weight, ignore_index, reduction)
         for name, value, least in (("alpha", alpha, 0), ("beta", beta, 0), ("gamma", gamma, 0), ("rho", rho, 1)):
             if not least <= value < float("inf"):
                 raise UserError(f"{name} must be finite and >= {least}, got {value}")
-        if backend not in ("eager", "compiled"):
-            raise UserError(f'backend must be "eager" or "compiled", got {backend!r}')
+        if backend not in BACKENDS:
+            raise UserError(f'backend must be "auto", "eager" or "compiled", got {backend!r}')
         if backend == "compiled":
             kernel()
         self.backend = backend
-        self.formula = (float(alpha), float(beta), float(gamma), float(rho))
+        self.alpha, self.beta, self.gamma, self.rho = float(alpha), float(beta), float(gamma), float(rho)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of logits (B, C, *S) for class indices (B, 1, *S) or label maps (B, C, *S)."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.reduced_loss(input, target)
-        closed_form = holds_indices(input, target) and not self.sigmoid and self.formula[3] == 1.0
+        closed_form = holds_indices(input, target) and not self.sigmoid and self.rho == 1.0
         if closed_form and not torch.compiler.is_compiling():
             return self._closed_form(input, target)
         return self.reduced_loss(input, target)
@@ -102,11 +107,11 @@ class DualFocalLoss(VoxelwiseLoss):
         factors = term_factors(self.weight, input.size(1), self.include_background)
         if factors is not None:
             factors = factors.to(input.device, torch.promote_types(input.dtype, torch.float32))
-        alpha, beta, gamma, _ = self.formula
-        terms = Terms(alpha, beta, gamma, factors, self.backend == "compiled")
+        terms = Terms(self.alpha, self.beta, self.gamma, factors, self.backend)
         value: Tensor = HardDualFocal.apply(input, index, valid, terms, self.reduction)  # type: ignore[no-untyped-call]
         return value
 
     def voxel_losses(self, logits: Tensor, labels: Tensor, factors: Tensor | None) -> Tensor:
         """Dual focal loss of each voxel, (B, 1, *S)."""
-        return dual_focal_voxels(logits, labels, factors, self.formula, self.sigmoid)
+        parameters = (self.alpha, self.beta, self.gamma, self.rho)
+        return dual_focal_voxels(logits, labels, factors, parameters, self.sigmoid)

@@ -22,7 +22,7 @@ def test_the_closed_form_equals_automatic_differentiation(num_classes, parameter
     value, grad = value_and_gradient(loss, logits, target)
     leaf = logits.clone().requires_grad_()
     factors = None if weight is None else torch.tensor(weight, dtype=torch.float64)
-    expected = dual_focal_voxels(leaf, target, factors, loss.formula, False).sum()
+    expected = dual_focal_voxels(leaf, target, factors, (loss.alpha, loss.beta, loss.gamma, loss.rho), False).sum()
     expected.backward()
     torch.testing.assert_close(value, expected.detach())
     torch.testing.assert_close(grad, leaf.grad, atol=1e-12, rtol=1e-9)

@@ -1,5 +1,6 @@
 import pickle
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 def assert_backends_agree(logits, target, **arguments):
     fast = value_and_gradient(DualFocalLoss(**arguments, backend="compiled"), logits, target)
-    slow = value_and_gradient(DualFocalLoss(**arguments), logits.double(), target)
+    slow = value_and_gradient(DualFocalLoss(**arguments, backend="eager"), logits.double(), target)
     torch.testing.assert_close(fast[0].double(), slow[0], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(fast[1].double(), slow[1], rtol=1e-6, atol=1e-6)
 
@@ -91,7 +92,7 @@ def test_other_logits_fall_back_to_torch_and_pickle_works():
     for dtype in (torch.float64, torch.float16):
         torch.testing.assert_close(
             value_and_gradient(loss, logits.to(dtype), target),
-            value_and_gradient(DualFocalLoss(), logits.to(dtype), target),
+            value_and_gradient(DualFocalLoss(backend="eager"), logits.to(dtype), target),
         )
 
 
@@ -110,5 +111,36 @@ def test_it_is_built_once_and_a_missing_or_failing_compiler_is_named(tmp_path, m
 
 
 def test_an_unknown_backend_is_refused():
-    with pytest.raises(ValueError, match='backend must be "eager" or "compiled", got \'cuda\''):
+    with pytest.raises(ValueError, match='backend must be "auto", "eager" or "compiled", got \'cuda\''):
         DualFocalLoss(backend="cuda")
+
+
+def same_bits(first, second):
+    return all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_the_kernel_is_taken_by_itself_where_a_compiler_is():
+    logits, target = random_case(11, (40, 40), dtype=torch.float32)
+    results = {b: value_and_gradient(DualFocalLoss(backend=b), logits, target) for b in ("auto", "eager", "compiled")}
+    assert same_bits(results["auto"], results["compiled"])
+    assert not same_bits(results["auto"], results["eager"])  # so that the line above can fail
+    assert same_bits(value_and_gradient(DualFocalLoss(), logits, target), results["compiled"])
+
+
+@pytest.mark.parametrize(("compiler", "warned"), [("no-such-compiler", 0), ("false", 1)])
+def test_without_a_working_compiler_auto_is_eager_with_one_warning_if_it_fails(tmp_path, monkeypatch, compiler, warned):
+    logits, target = random_case(11, (40, 40), dtype=torch.float32)
+    expected = value_and_gradient(DualFocalLoss(backend="eager"), logits, target)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CXX", compiler)
+    kernel_module.kernel.cache_clear()
+    kernel_module.is_available.cache_clear()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            results = [value_and_gradient(DualFocalLoss(), logits, target) for _ in range(3)]
+    finally:
+        kernel_module.kernel.cache_clear()
+        kernel_module.is_available.cache_clear()
+    assert all(same_bits(result, expected) for result in results)
+    assert len([w for w in caught if "cannot build kernel.cpp" in str(w.message)]) == warned
