@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.pixels import apply_color_lut, pixel_array
 
 from ..errors import MissingFileError, UserError
-from .volume import MAX_BYTES
+from .limits import refuse_too_large
 
 # Nothing else leaves the file: no name, date or place is in memory when an error or a table is written.
 _TAGS = [
@@ -53,11 +52,8 @@ def read_header(path: Path) -> Any:
         numbers = [0]
     if min(numbers) < 1:
         raise UserError(f"{path}: Rows, Columns, SamplesPerPixel, BitsAllocated and NumberOfFrames must be >= 1")
-    if math.prod(numbers) // 8 > MAX_BYTES:
-        rows, columns = numbers[:2]
-        raise UserError(
-            f"{path} says its size is {columns} x {rows} x {numbers[-1]}, more than {MAX_BYTES} bytes; correct it"
-        )
+    rows, columns, samples, bits, frames = numbers
+    refuse_too_large(path, (columns, rows, frames, samples), bits)
     if header.BitsAllocated not in (1, 8, 16, 32) or header.SamplesPerPixel not in (1, 3):
         raise UserError(
             f"{path} has {header.SamplesPerPixel} sample(s) of {header.BitsAllocated} bits a pixel; "

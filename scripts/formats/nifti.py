@@ -14,7 +14,8 @@ from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError, UserError
-from .volume import MAX_BYTES, Volume, spacing_of
+from .limits import refuse_too_large
+from .volume import Volume, spacing_of
 
 
 def is_nifti(path: Path) -> bool:
@@ -66,10 +67,7 @@ def _check_shape(path: Path, image: Any, channel: int | None) -> tuple[int, ...]
     shape = tuple(int(n) for n in image.shape)
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
         raise UserError(f"{path} has the size {' x '.join(map(str, shape))}; 2 or 3 axes are read, or 4 with channels")
-    if math.prod(shape) * image.get_data_dtype().itemsize > MAX_BYTES:
-        raise UserError(
-            f"{path} says its size is {' x '.join(map(str, shape))}, more than {MAX_BYTES} bytes; correct its header"
-        )
+    refuse_too_large(path, shape, image.get_data_dtype().itemsize * 8)
     if len(shape) == 4 and (channel is None or not 0 <= channel < shape[3]):
         asked = "none is chosen" if channel is None else f"channel {channel} is asked for"
         raise UserError(f"{path} has {shape[3]} channels, {asked}; choose one by --cases::channel 0 to {shape[3] - 1}")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import MissingFileError, UserError
+from .limits import MAX_PLANE_PIXELS
 from .volume import Volume
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-_MAX_PIXELS = 100_000_000
 _ORIENTATION = 0x0112  # EXIF's tag
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _GRAY, _COLOURED = ("1", "L", "I", "I;16", "I;16B", "I;16L", "F"), ("RGB",)
@@ -107,8 +107,10 @@ class _RefusedError(Exception):
 
 
 def _check_header(path: Path, picture: Image.Image) -> None:
-    if path.stat().st_size == 0 or picture.width * picture.height > _MAX_PIXELS:
-        raise _RefusedError(f"has {picture.width} x {picture.height} pixels, at most {_MAX_PIXELS} are read; crop it")
+    if path.stat().st_size == 0 or picture.width * picture.height > MAX_PLANE_PIXELS:
+        raise _RefusedError(
+            f"has {picture.width} x {picture.height} pixels, at most {MAX_PLANE_PIXELS} are read; crop it"
+        )
     if getattr(picture, "n_frames", 1) > 1:
         raise _RefusedError(f"holds {getattr(picture, 'n_frames', 1)} pictures; write one a file")
     if picture.getexif().get(_ORIENTATION, 1) != 1:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from .dicom import dicom_depth, read_dicom
-from .dicom_seg import is_segmentation, read_segmentation
+from .dicom_image import dicom_depth, read_dicom
+from .dicom_segmentation import is_segmentation, read_segmentation
 from .metaimage import MetaImageReader
 from .metaimage_header import read_header
 from .nifti import is_nifti, nifti_depth, read_nifti

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_BYTES = 2**31  # far beyond a scanner's volume, and still less than a workstation's memory
-
 
 @dataclass(frozen=True)
 class Volume:

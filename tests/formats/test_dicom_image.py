@@ -10,7 +10,7 @@ import pytest
 
 from scripts.datasets import Case, MetaImageReader
 from scripts.datasets.pairs import read_pair
-from scripts.formats.dicom import dicom_depth, read_dicom
+from scripts.formats.dicom_image import dicom_depth, read_dicom
 from scripts.formats.reading import read_mask
 from tests.dicom_files import (
     calibrated_region,

@@ -1,0 +1,38 @@
+"""How much a file may ask for, whatever its format; what is beyond is refused by the size that its header declares.
+
+A header is a few bytes and can declare, or a compressed body hold, more than a machine has. Every reader compares what
+is declared with these limits before it unpacks or allocates, and stops unpacking once more comes than was declared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import UserError
+
+MAX_BYTES = 2**31
+"""Numbers of one volume, in bytes as its file declares them: far beyond a scanner's, less than a workstation has."""
+
+MAX_PLANE_PIXELS = 100_000_000
+"""Pixels of one picture, slice or frame."""
+
+MAX_HEADER_BYTES = 2**26
+"""What a file may hold besides its numbers, unpacked: enough for the per-frame groups of 10,000 frames."""
+
+
+def refuse_too_large(path: Path, size: Sequence[int], bits: int) -> None:
+    """Refuse a declared size before anything is allocated for it.
+
+    Args:
+        path: the file that declares it, for the message.
+        size: numbers along each axis, samples or channels included.
+        bits: of each number.
+
+    Raises:
+        ValueError: it is more than ``MAX_BYTES``.
+    """
+    if math.prod(size) * bits // 8 > MAX_BYTES:
+        shown = " x ".join(map(str, size))
+        raise UserError(f"{path} says its size is {shown} of {bits} bits, more than {MAX_BYTES} bytes; correct it")
