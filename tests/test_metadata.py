@@ -34,7 +34,8 @@ def test_versions_are_those_that_are_pinned() -> None:
 
 def test_every_dependency_is_named_with_its_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    lines = [*project["dependencies"], *project["optional-dependencies"]["bundle"]]
+    named = {re.match(r"[\w-]+", line)[0] for line in lines}
     assert named - {"monai", "torch", "numpy"} == set(_metadata()["required_packages_version"])
     assert _metadata()["version"] == project["version"]
     assert _metadata()["version"] in _metadata()["changelog"]

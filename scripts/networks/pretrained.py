@@ -5,9 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from ..errors import MissingFileError, UserError
@@ -53,16 +51,26 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     remedy = "save the state dict of a torchvision model"
     try:
         if path.suffix == ".safetensors":
-            loaded: object = safetensors.torch.load_file(path)
+            loaded: object = _read_safetensors(path)
         elif path.suffix in {".pth", ".pt"}:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
         else:
             raise UserError(f"pretrained weights must end in .pth, .pt or .safetensors, got {path}")
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(f"{path} is no readable file of plain tensors ({type(error).__name__}); {remedy}") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise UserError(f"{path} holds no flat state dict of tensors; {remedy}")
     return loaded
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    import safetensors.torch  # here, so that the networks can be had with torch and MONAI alone
+    from safetensors import SafetensorError
+
+    try:
+        return safetensors.torch.load_file(path)
+    except SafetensorError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def _require_fit(own: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], path: str | Path) -> None:
