@@ -106,3 +106,11 @@ def test_a_nearly_constant_image_is_refused(tmp_path):
     image[0, 0, 0] = 100
     with pytest.raises(ValueError, match=r"Case00\.mhd is nearly constant: 99 % of its voxels are 0"):
         write(write_pair(tmp_path, image, random_volume(0)[1]), tmp_path / "out", (40, 32), 65535)
+
+
+def test_a_smaller_mask_takes_the_voxel_in_the_middle_of_each_pixel(tmp_path):
+    mask = np.zeros((48, 48, 2), dtype=np.uint8)
+    mask[1::3, 1::3, 0] = 1  # the middle of each 3 x 3 voxels, and no other voxel
+    case = write_pair(tmp_path, random_volume(0, (48, 48, 2))[0], mask)
+    counts = write(case, tmp_path / "out", (16, 16), 65535)
+    assert counts[0] == [0, 16 * 16]

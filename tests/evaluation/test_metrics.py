@@ -59,7 +59,7 @@ def _evaluate(images: list[tuple[int, int, list[int], list[int]]], **options: ob
         return [{"label": MetaTensor(torch.tensor([t])), "pred": MetaTensor(torch.tensor([p]))} for _, _, t, p in batch]
 
     engine = Engine(step)
-    OverlapScores(["background", "prostate"], **options).attach(engine, "dice/mean")
+    OverlapScores(**{"labels": ["background", "prostate"], **options}).attach(engine, "dice/mean")
     engine.run([images[i : i + 2] for i in range(0, len(images), 2)])
     return engine
 
@@ -102,3 +102,15 @@ def test_agrees_with_monai_where_monai_is_right() -> None:
     theirs = DiceMetric(include_background=True, reduction="none")(one_hot(pred, 3), one_hot(label, 3))
     ours = np.stack([dice_and_iou(overlap_counts(p, t, 3, None).numpy())[0] for p, t in zip(pred, label, strict=True)])
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)  # theirs is single precision
+
+
+def test_a_class_that_no_case_holds_leaves_the_mean_to_the_others() -> None:
+    names = ["background", "a", "b", "absent"]
+    # case 0: a has 1 hit and 1 miss, Dice 2/3; b is perfect. case 1: a is perfect, b is not there.
+    images = [(0, 0, [1, 1, 2, 0], [1, 0, 2, 0]), (1, 0, [1, 1, 0, 0], [1, 1, 0, 0])]
+    engine = _evaluate(images, labels=names)
+    metrics = engine.state.metrics
+    assert metrics["dice/a"] == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics["dice/b"] == 1
+    assert "dice/absent" not in metrics
+    assert metrics["dice/mean"] == pytest.approx(((2 / 3 + 1) / 2 + 1) / 2)

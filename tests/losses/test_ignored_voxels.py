@@ -83,3 +83,25 @@ def test_the_sum_is_the_mean_times_the_voxels_kept(family, num_classes):
     torch.testing.assert_close(total, mean * valid.sum())
     torch.testing.assert_close(total, each.sum())
     assert (each[~valid] == 0).all()
+
+
+@pytest.mark.parametrize("ignored", [0, 1])
+@pytest.mark.parametrize("family", [*VOXELWISE, DiceDualFocalLoss])
+def test_zero_and_one_mean_a_voxel_of_a_label_map_only_where_all_channels_hold_them(family, ignored):
+    logits, target = random_case(3, (6, 5))
+    valid = torch.rand(target.shape, generator=torch.Generator().manual_seed(1)) > 0.4
+    maps = torch.where(valid, one_hot(target, 3), float(ignored))  # every valid voxel holds both a 0 and a 1
+    expected = value_and_gradient(family(ignore_index=255), logits, torch.where(valid, target, 255))
+    torch.testing.assert_close(value_and_gradient(family(ignore_index=ignored), logits, maps), expected)
+
+
+@pytest.mark.parametrize("include_background", [True, False])
+@pytest.mark.parametrize("family", [*VOXELWISE, DiceDualFocalLoss])
+def test_a_loss_leaves_its_class_weights_as_they_were(family, include_background):
+    loss = family(weight=[0.5, 2.0, 3.0], include_background=include_background)
+    before = {name: buffer.clone() for name, buffer in loss.named_buffers()}
+    assert any("weight" in name for name in before)
+    values = [value_and_gradient(loss, *random_case(3, (6, 5))) for _ in range(2)]
+    torch.testing.assert_close(values[1], values[0], rtol=0, atol=0)
+    for name, buffer in loss.named_buffers():
+        assert torch.equal(buffer, before[name]), name
