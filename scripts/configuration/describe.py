@@ -52,9 +52,8 @@ def describe_data(dataset: PreparedDataset) -> Iterator[str]:
     width, height = dataset.image_size
     yield f"data: {dataset.name}, {width} x {height} pixels, {dataset.in_channels} channel(s), fold {dataset.fold}"
     for part in PARTS:
-        names = dataset.split.get(part, [])
-        images = len(dataset.items(part)) if names else 0
-        yield f"  {part:<28} {images:6d} images of {len(names)} cases"
+        items = dataset.items(part) if dataset.split.get(part) else []
+        yield f"  {part:<28} {len(items):6d} images of {len({item['case'] for item in items})} cases"
     counts = dataset.class_counts("train")
     for label, count in zip(dataset.labels, counts, strict=True):
         yield f"  {'share of ' + label:<28} {count / sum(counts):10.4%} of the training part's pixels"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 from .cases import Case
 from .preparation_settings import FORMAT, Settings
 from .slices import IMAGES, LABELS, slice_name
-from .splits import Split, choose_splits
+from .splits import Split, choose_splits, split_images
 
 Counts = list[list[int]]  # of a case: for each slice, the pixels of each class
 
@@ -40,9 +41,10 @@ def describe(
             "label": f"{LABELS}/{slice_name(case.name, index)}",
             "case": case.name,
             "slice": index,
+            "class_counts": classes,
         }
         for case, slices in zip(cases, counts, strict=True)
-        for index in range(len(slices))
+        for index, classes in enumerate(slices)
     ]
     return settings.record() | {
         "format": FORMAT,
@@ -71,6 +73,16 @@ def deal_splits(record: dict[str, Any], *, num_folds: int, seed: int) -> list[Sp
     cases = [Case(entry["name"], "", "", f"{entry['patient_rank']:09d}", entry["part"]) for entry in entries]
     with_foreground = {entry["name"] for entry in entries if not entry["empty"]}
     return choose_splits(cases, with_foreground, record["twins"], num_folds=num_folds, seed=seed)
+
+
+def deal_images(record: dict[str, Any], *, num_folds: int, seed: int) -> list[Split]:
+    """Part the images of a ``dataset.json`` at random, whatever patient they show; see ``split_images``."""
+    return split_images([image_id(item) for item in record["training"]], num_folds=num_folds, seed=seed)
+
+
+def image_id(item: dict[str, Any]) -> str:
+    """Name of an image: that of its file without the ending."""
+    return Path(item["image"]).stem
 
 
 def refuse_absent_class(counts: Sequence[Counts], settings: Settings) -> None:

@@ -23,7 +23,14 @@ from .preparation_settings import Settings, check_size, fingerprint_cases
 from .prepared import DATASET_JSON, PreparedDataset
 from .pseudonyms import publish
 from .slices import IMAGES, LABELS, write_case
-from .splits import choose_splits, read_split_file, refuse_shared_images
+from .splits import (
+    IMAGE_LEAKY,
+    check_split_unit,
+    choose_splits,
+    read_split_file,
+    refuse_shared_images,
+    require_fold,
+)
 from .threads import run_in_threads
 
 logger = logging.getLogger(__name__)
@@ -50,6 +57,7 @@ def prepare_dataset(
     num_folds: int = 5,
     split_seed: int = 0,
     split_file: str | Path | None = None,
+    split_unit: str = "patient",
     fold: int = 0,
     num_workers: int | None = None,
 ) -> PreparedDataset:
@@ -71,6 +79,7 @@ def prepare_dataset(
         num_folds: folds of the split by patient; without effect where cases have official parts.
         split_seed: seed of that split.
         split_file: JSON with a split of the user's own, or None; see ``read_split_file``.
+        split_unit: "patient" or "image_leaky"; see ``PreparedDataset``.
         fold: the split to use.
         num_workers: threads; None or 0 takes a thread a core.
 
@@ -78,9 +87,14 @@ def prepare_dataset(
         FileNotFoundError, ValueError: a case or an argument is at fault; the message names it and the remedy.
     """
     check_cases(cases)
+    check_split_unit(split_unit, split_file)
     # Impossible folds are refused before hours of preparing; which cases have foreground does not matter for that.
     own = None if split_file is None else read_split_file(split_file, cases)
-    splits = own or choose_splits(cases, (), (), num_folds=num_folds, seed=split_seed)
+    if split_unit == IMAGE_LEAKY:
+        logger.warning("split_unit %s: patients that are trained on are tested too, so scores are too good", split_unit)
+    else:
+        splits = own or choose_splits(cases, (), (), num_folds=num_folds, seed=split_seed)
+        require_fold(fold, len(splits))
     settings = Settings(
         name=name,
         labels=tuple(labels),
@@ -88,8 +102,6 @@ def prepare_dataset(
         ignore_index=ignore_index,
         in_channels=in_channels,
     )
-    if not 0 <= fold < len(splits):
-        raise UserError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
     root = Path(prepared_dir).expanduser().resolve()
     published = publish(cases, root)
     # Folds are dealt by the files' own names, so that a hashed name's salt has no influence on them.
@@ -104,7 +116,7 @@ def prepare_dataset(
     if own is not None:
         names = {case.name: called.name for called, case in pairs}
         own = [{part: sorted(names[name] for name in listed) for part, listed in split.items()} for split in own]
-    return PreparedDataset(target, fold, num_folds=num_folds, split_seed=split_seed, splits=own)
+    return PreparedDataset(target, fold, num_folds=num_folds, split_seed=split_seed, splits=own, split_unit=split_unit)
 
 
 def _write(

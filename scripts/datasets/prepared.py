@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingFileError, UserError
-from .datalist import deal_splits
+from .datalist import deal_images, deal_splits, image_id
 from .preparation_settings import FORMAT
-from .splits import Split, hash_split
+from .splits import IMAGE_LEAKY, Split, hash_split, require_fold
 
 DATASET_JSON = "dataset.json"
 
@@ -24,6 +24,8 @@ class PreparedDataset:
         num_folds: folds of the split by patient; without effect where cases have official parts.
         split_seed: seed of that split.
         splits: the user's own in place of those, by the names that ``dataset.json`` has.
+        split_unit: "patient", or "image_leaky": images are dealt at random, whatever patient they show, as in many
+            papers. Patients that were trained on are then tested, and scores are too good.
 
     Raises:
         FileNotFoundError: ``root`` holds no ``dataset.json``.
@@ -38,6 +40,7 @@ class PreparedDataset:
         num_folds: int = 5,
         split_seed: int = 0,
         splits: Sequence[Split] | None = None,
+        split_unit: str = "patient",
     ) -> None:
         self.root = Path(root).expanduser().resolve()
         path = self.root / DATASET_JSON
@@ -49,10 +52,12 @@ class PreparedDataset:
             raise UserError(f"{path} is not readable JSON; delete {self.root} and prepare it again") from None
         if record.get("format") != FORMAT:
             raise UserError(f"{self.root} was prepared by another version of this bundle; prepare its data set again")
-        splits = splits or deal_splits(record, num_folds=num_folds, seed=split_seed)
-        if not 0 <= fold < len(splits):
-            raise UserError(f"fold must be 0 to {len(splits) - 1}, got {fold}; the data set has {len(splits)} split(s)")
+        deal = deal_images if split_unit == IMAGE_LEAKY else deal_splits
+        splits = splits or deal(record, num_folds=num_folds, seed=split_seed)
+        require_fold(fold, len(splits))
         self.fold = fold
+        self.num_splits = len(splits)
+        self.split_unit = split_unit
         self.split: Split = splits[fold]
         self.split_sha256 = hash_split(self.split)
         self.name: str = record["name"]
@@ -80,7 +85,6 @@ class PreparedDataset:
         Raises:
             ValueError: the part does not exist or is empty.
         """
-        names = set(self._names(part))
         index = {name: position for position, name in enumerate(self.case_names)}
         return [
             {
@@ -90,8 +94,7 @@ class PreparedDataset:
                 "case_index": index[item["case"]],
                 "slice": item["slice"],
             }
-            for item in self._training
-            if item["case"] in names
+            for item in self._items(part)
         ]
 
     def class_counts(self, part: str = "train") -> list[int]:
@@ -100,8 +103,19 @@ class PreparedDataset:
         Raises:
             ValueError: the part does not exist or is empty.
         """
-        counts: list[Sequence[int]] = [self._cases[name]["class_counts"] for name in self._names(part)]
+        counts: list[Sequence[int]] = [item["class_counts"] for item in self._items(part)]
         return [sum(column) for column in zip(*counts, strict=True)]
+
+    @property
+    def patients(self) -> dict[str, str]:
+        """The patient of each case."""
+        return {name: str(case["patient"]) for name, case in self._cases.items()}
+
+    def _items(self, part: str) -> list[dict[str, Any]]:
+        names = set(self._names(part))
+        if self.split_unit == IMAGE_LEAKY:
+            return [item for item in self._training if image_id(item) in names]
+        return [item for item in self._training if item["case"] in names]
 
     def _names(self, part: str) -> list[str]:
         if part not in self.split:

@@ -15,6 +15,8 @@ from ..errors import MissingFileError, UserError
 from .cases import PARTS, Case
 
 Split = dict[str, list[str]]
+IMAGE_LEAKY = "image_leaky"
+SPLIT_UNITS = ("patient", IMAGE_LEAKY)
 
 
 def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_folds: int, seed: int) -> list[Split]:
@@ -56,6 +58,52 @@ def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_
         for case in sorted(cases, key=lambda case: case.name):
             split[part_of.get(fold_of[case.patient], "train")].append(case.name)
         splits.append(split)
+    return splits
+
+
+def check_split_unit(split_unit: str, split_file: object = None) -> None:
+    """Refuse a unit of splitting that does not exist, and images at random beside a split of the user's own.
+
+    Raises:
+        ValueError: names the units.
+    """
+    if split_unit not in SPLIT_UNITS:
+        raise UserError(f"split_unit must be one of {', '.join(SPLIT_UNITS)}, got {split_unit!r}")
+    if split_unit == IMAGE_LEAKY and split_file is not None:
+        raise UserError(f"split_unit {IMAGE_LEAKY} parts images at random, split_file by name; leave one of them away")
+
+
+def require_fold(fold: int, num_splits: int) -> None:
+    """Refuse a fold that there is none of.
+
+    Raises:
+        ValueError: names the folds.
+    """
+    if not 0 <= fold < num_splits:
+        raise UserError(f"fold must be 0 to {num_splits - 1}, got {fold}; the data set has {num_splits} split(s)")
+
+
+def split_images(images: Sequence[str], *, num_folds: int, seed: int) -> list[Split]:
+    """Part images at random as ``split_cases`` parts patients: a patient's images lie in every part, so it leaks.
+
+    Args:
+        images: their names.
+        num_folds: number of folds, 3 to the number of images.
+        seed: of the dealing; the order of ``images`` has no influence.
+
+    Raises:
+        ValueError: too many or too few folds.
+    """
+    if not 3 <= num_folds <= len(images):
+        raise UserError(f"num_folds must be 3 to {len(images)}, the number of images, got {num_folds}")
+    dealt = np.random.default_rng(seed).permutation(sorted(images))
+    folds = [sorted(str(name) for name in dealt[fold::num_folds]) for fold in range(num_folds)]
+    splits = []
+    for fold in range(num_folds):
+        others = [
+            name for other in range(num_folds) if other not in (fold, (fold + 1) % num_folds) for name in folds[other]
+        ]
+        splits.append({"train": sorted(others), "val": folds[(fold + 1) % num_folds], "test": folds[fold]})
     return splits
 
 

@@ -51,6 +51,25 @@ def try_lock(run_dir: Path) -> str | None:
     return None
 
 
+def holder(run_dir: Path) -> str | None:
+    """Who holds a run folder, None where nobody does or the file system can't tell; changes nothing."""
+    path = run_dir.resolve() / LOCK_NAME
+    if path in _held:
+        return "this process"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EAGAIN}:
+            return os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def is_free(run_dir: Path) -> bool:
     """Whether no process, this one included, holds a run folder; false where the file system can't tell."""
     path = run_dir.resolve() / LOCK_NAME

@@ -15,21 +15,26 @@ from ..tracking import read_curve
 from ..tracking.journal import JOURNAL_NAME
 
 
-def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str], model_file: str | Path) -> None:
+def finish_training(
+    run_dir: str | Path, evaluator: Engine, labels: Sequence[str], model_file: str | Path | None
+) -> None:
     """Copy the best network to ``model_file`` and print the result, the run folder and how to look at it.
 
     Args:
         run_dir: folder of the run.
         evaluator: the validation engine.
         labels: class names, index = class value.
-        model_file: the bundle's own weights, ``models/model.pt``; replaced in one step.
+        model_file: the bundle's own weights, ``models/model.pt``, replaced in one step; None leaves them alone.
     """
-    run_dir, model_file = Path(run_dir), Path(model_file)
+    run_dir = Path(run_dir)
     if not (run_dir / MODEL).is_file():
         print(f"No validation took place, so there is no best network. Run folder: {_shown(run_dir)}")
         return
-    model_file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(model_file, lambda temporary: _copy(run_dir / MODEL, temporary))
+    also = ""
+    if model_file is not None:
+        Path(model_file).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(Path(model_file), lambda temporary: _copy(run_dir / MODEL, temporary))
+        also = f"; best weights also in {_shown(Path(model_file))}"
     journal = run_dir / JOURNAL_NAME
     best = {name: list(read_curve(journal, f"best/{name}").values()) for label in labels for name in _names(label)}
     scores = [
@@ -38,7 +43,7 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
         if best[f"dice/{label}"]
     ]
     print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {', '.join(scores)}")
-    print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints); best weights also in {_shown(model_file)}")
+    print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints){also}")
     print("Curves and pictures: make ui")
 
 

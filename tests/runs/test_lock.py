@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.runs.lock import is_free, lock_run, unlock_run
+from scripts.runs.lock import holder, is_free, lock_run, unlock_run
 
 
 def test_a_folder_is_free_until_it_is_taken_and_after_it_is_given_back(tmp_path: Path) -> None:
@@ -16,6 +18,24 @@ def test_a_folder_is_free_until_it_is_taken_and_after_it_is_given_back(tmp_path:
     assert not is_free(tmp_path)
     unlock_run(tmp_path)
     assert is_free(tmp_path)
+
+
+def test_who_holds_a_folder_is_told_without_taking_it(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+    assert not list(tmp_path.iterdir())
+    program = "import time; from pathlib import Path; from scripts.runs.lock import lock_run; "
+    program += f"lock_run(Path({str(tmp_path)!r}))"
+    command = [sys.executable, "-c", f"{program}; print('held', flush=True); time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert f"process {process.pid}" in str(holder(tmp_path))
+        process.kill()
+    assert holder(tmp_path) is None
+    lock_run(tmp_path)
+    assert holder(tmp_path) == "this process"
+    assert not is_free(tmp_path)
+    unlock_run(tmp_path)
 
 
 def test_where_the_file_system_has_no_locks_a_run_starts_and_none_is_taken_for_dead(

@@ -13,7 +13,7 @@ from ...errors import UserError
 from ..cases import Case, check_cases
 from ..pairs import read_pair
 from ..pseudonyms import publish
-from ..splits import choose_splits, read_split_file
+from ..splits import IMAGE_LEAKY, check_split_unit, choose_splits, read_split_file
 from ..threads import run_in_threads
 from .case_summary import Facts, facts_of, find_errors, find_warnings
 from .check_report import CHECK_CSV, CHECK_PNG, Row, format_table, write_report
@@ -34,6 +34,7 @@ def check_dataset(
     num_folds: int = 5,
     split_seed: int = 0,
     split_file: str | Path | None = None,
+    split_unit: str = "patient",
     num_workers: int | None = None,
 ) -> None:
     """Print a table of all cases, and write it with a contact sheet into ``<output_dir>/check/<name>``.
@@ -49,12 +50,14 @@ def check_dataset(
         num_folds: folds of the split by patient.
         split_seed: seed of that split.
         split_file: JSON with a split of the user's own, or None.
+        split_unit: "patient" or "image_leaky".
         num_workers: threads; None or 0 takes a thread a core.
 
     Raises:
         ValueError: one case or more is at fault; all are in the table, the message holds the first.
     """
     check_cases(cases)
+    check_split_unit(split_unit, split_file)
     published = sorted(publish(cases, Path(prepared_dir).expanduser().resolve()), key=lambda case: case.name)
     check_cases(published)
     shown = choose_cases([case.name for case in published])
@@ -71,9 +74,9 @@ def check_dataset(
         raise UserError(f"{len(errors)} of {len(rows)} cases are at fault, the first: {errors[0]}")
     for error in find_errors(facts, {case.name: case.patient for case in published}):
         raise UserError(f"{name}: {error}")
-    if split_file is None:
+    if split_file is None and split_unit != IMAGE_LEAKY:
         choose_splits(cases, (), (), num_folds=num_folds, seed=split_seed)
-    else:
+    elif split_file is not None:
         read_split_file(split_file, cases)
     logger.info("no error in %d cases", len(rows))
 
