@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .components import Components, Settlement
+from .cautions import Caution
+from .components import Components
+from .design import Kind
 from .estimation import Estimate
+from .power import Settlement
 from .scores import ScoreTable
 
 Verdict = Literal["better by more than the margin", "better", "equivalent", "undecided", "exploratory"]
@@ -64,6 +67,7 @@ class Pair:
         p_value: of "no difference", for this pair alone.
         p_holm: the same after Holm over the pairs that the study tests; NaN for an exploratory pair.
         p_margin_holm: of "the difference is at most the margin", after Holm; NaN for an exploratory pair.
+        p_holm_all: after Holm over all pairs, whatever the study tests: what the rank intervals are made of.
         verdict: about the better of the two; see ``better``.
         better: name of the loss that is better, None unless the verdict says so.
         within_margin: the 90 % interval lies inside the margin, whatever the verdict.
@@ -82,6 +86,7 @@ class Pair:
     p_value: float
     p_holm: float
     p_margin_holm: float
+    p_holm_all: float
     verdict: Verdict
     better: str | None
     within_margin: bool
@@ -95,7 +100,7 @@ class Pair:
             self,
             a=self.b,
             b=self.a,
-            estimate=replace(self.estimate, mean=-self.estimate.mean),
+            estimate=self.estimate.negated(),
             low=-self.high,
             high=-self.low,
             equivalence_low=-self.equivalence_high,
@@ -110,7 +115,7 @@ class AgainstChosen:
     Args:
         loss: the other loss.
         difference: estimate of loss - chosen.
-        low: lower end of a 95 % interval that holds for all pairs together (Bonferroni), hence for a choice by the data.
+        low: lower end of a 95 % interval that holds for all pairs together (Bonferroni), so also after a choice.
         high: its upper end.
         upper: with 95 % confidence, for all others together, the loss is not better than the chosen one by more than
             this (one-sided, so below ``high``); the largest, at least 0, is the chosen loss's regret bound.
@@ -121,14 +126,6 @@ class AgainstChosen:
     low: float
     high: float
     upper: float
-
-
-@dataclass(frozen=True)
-class Caution:
-    """Something that limits what the numbers can say: a stable ``code`` and a sentence for the reader."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -146,19 +143,21 @@ class Analysis:
         regret_bound: of the chosen loss.
         best_set: losses not shown to be worse than another, in the table's order.
         against_chosen: the L - 1 others, best first.
+        components: mean over all pairs; None when the design cannot tell.
         cautions: limits of what this study can say.
     """
 
     table: ScoreTable
     margin: float
     reference: str | None
-    design: str
+    design: Kind
     losses: tuple[LossResult, ...]
     pairs: tuple[Pair, ...]
     chosen: str
     regret_bound: float
     best_set: tuple[str, ...]
     against_chosen: tuple[AgainstChosen, ...]
+    components: Components | None
     cautions: tuple[Caution, ...]
 
     def loss(self, name: str) -> LossResult:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .scores import Floats, Integers, ScoreTable
+from .scores import Integers, ScoreTable
 
 Kind = Literal["new partitions", "one repeat", "fixed folds", "one training set", "one run"]
 
@@ -86,9 +86,3 @@ def _nested(trainings: Integers) -> bool:
     """Whether each case belongs to one training set throughout: (R, N) codes, -1 untested."""
     highest = np.max(trainings, axis=0)
     return bool(np.all((trainings == highest) | (trainings < 0)))
-
-
-def cells_of_pair(table: ScoreTable, a: str, b: str) -> Floats:
-    """Differences a - b, (R N), NaN where one of them has no score."""
-    difference: Floats = (table.values[table.index(a)] - table.values[table.index(b)]).reshape(-1)
-    return difference

@@ -7,13 +7,16 @@ clustering", J. Business & Economic Statistics 29 (2011), give the standard erro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from .design import Design, Kind
 from .scores import Floats, Integers
+
+FEWEST_PATIENTS = 6  # with fewer independent units a clustered standard error means nothing
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Estimate:
 
     Args:
         mean: the mean over the cells.
-        standard_error: >= 0; infinite where the design cannot tell (one run).
+        standard_error: >= 0; infinite where the cells cannot tell: one run, or fewer than
+            ``FEWEST_PATIENTS`` units.
         degrees: degrees of freedom of t; 0 where the standard error is infinite.
         patients: number of independent units in the cells.
         trainings: number of independent training sets in the cells (runs; with fixed folds the folds).
@@ -40,6 +44,10 @@ class Estimate:
         """Two-sided interval at a level between 0 and 1."""
         reach = self.reach((1 + level) / 2)
         return self.mean - reach, self.mean + reach
+
+    def negated(self) -> Estimate:
+        """The same of b - a where this is of a - b."""
+        return replace(self, mean=-self.mean)
 
     def reach(self, quantile: float) -> float:
         """Distance from the mean to a one-sided bound: quantile of t times the standard error."""
@@ -59,7 +67,10 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The parts of the two-way variance, each (...,): squared sums by cluster over n squared, without corrections."""
+    """Mean (...,) and the parts of its two-way variance, each (...,): squared cluster sums over n squared, corrected.
+
+    Each part is multiplied by G / (G - 1) of its G clusters. ``cells`` counts the clusters (patient, training set).
+    """
 
     mean: Floats
     by_patient: Floats
@@ -68,7 +79,6 @@ class Moments:
     patients: int
     trainings: int
     cells: int
-    observations: int
 
 
 def moments(values: Floats, patients: Integers, trainings: Integers) -> Moments:
@@ -81,38 +91,40 @@ def moments(values: Floats, patients: Integers, trainings: Integers) -> Moments:
     """
     mean = values.mean(axis=-1)
     residuals = values - mean[..., None]
-    squares, counts = [], []
-    for groups in (patients, trainings, patients * (int(trainings.max()) + 1) + trainings):
-        _, codes = np.unique(groups, return_inverse=True)
-        member = np.zeros((len(codes), int(codes.max()) + 1))
-        member[np.arange(len(codes)), codes] = 1
-        squares.append(((residuals @ member) ** 2).sum(axis=-1) / len(codes) ** 2)
-        counts.append(member.shape[1])
-    return Moments(mean, *squares, *counts, observations=values.shape[-1])
+    crossed = patients * (int(trainings.max()) + 1) + trainings
+    by_patient, num_patients = _squared_sums(residuals, patients)
+    by_training, num_trainings = _squared_sums(residuals, trainings)
+    by_cell, num_cells = _squared_sums(residuals, crossed)
+    return Moments(mean, by_patient, by_training, by_cell, num_patients, num_trainings, num_cells)
+
+
+def _squared_sums(residuals: Floats, groups: Integers) -> tuple[Floats, int]:
+    """Corrected sum of squared cluster sums over n squared, and the number of clusters; one cluster: infinite."""
+    _, codes = np.unique(groups, return_inverse=True)
+    count, size = int(codes.max()) + 1, len(codes)
+    sums = residuals
+    if count < size:
+        member = np.zeros((size, count))
+        member[np.arange(size), codes] = 1
+        sums = residuals @ member  # (..., n) -> (..., G)
+    squares: Floats = np.einsum("...g,...g->...", sums, sums) / size**2
+    return squares * (count / (count - 1) if count > 1 else np.inf), count
 
 
 def clustered_variance(parts: Moments, kind: Kind) -> tuple[Floats, Integers]:
     """Variance of the mean and its degrees of freedom, each (...,).
 
-    Crossed clusters: V = Vp + max(Vr, Vb) - Vb with each part times n / (n - 1) of its clusters; degrees of the fewer
-    clusters. One repeat: the larger of Vp and Vr, with its degrees. Fixed folds: Vr by training set alone.
+    Crossed clusters: V = Vp + max(Vr, Vb) - Vb and the degrees of the fewer clusters. One repeat: the larger of Vp and
+    Vr, with its degrees. Fixed folds: Vr, by training set alone.
     """
-    by_patient, by_training, by_cell = (
-        square * (count / (count - 1) if count > 1 else np.inf)
-        for square, count in (
-            (parts.by_patient, parts.patients),
-            (parts.by_training, parts.trainings),
-            (parts.by_cell, parts.cells),
-        )
-    )
     shape = np.shape(parts.mean)
     if kind == "fixed folds":
-        return by_training, np.full(shape, parts.trainings - 1)
+        return parts.by_training, np.full(shape, parts.trainings - 1)
     if kind == "one repeat":
-        larger = by_training > by_patient
-        variance: Floats = np.maximum(by_patient, by_training)
-        return variance, np.where(larger, parts.trainings, parts.patients) - 1
-    crossed: Floats = by_patient + np.maximum(by_training, by_cell) - by_cell
+        larger: Floats = np.maximum(parts.by_patient, parts.by_training)
+        of_training = parts.by_training > parts.by_patient
+        return larger, np.where(of_training, parts.trainings, parts.patients) - 1
+    crossed: Floats = parts.by_patient + np.maximum(parts.by_training, parts.by_cell) - parts.by_cell
     return crossed, np.full(shape, min(parts.patients, parts.trainings) - 1)
 
 
@@ -123,11 +135,22 @@ def estimate(values: Floats, design: Design) -> Estimate:
         values: (R N) scores or differences of two losses, NaN where missing; the mean is over the rest.
         design: the clusters of the cells.
     """
-    here = ~np.isnan(values) & (design.trainings >= 0)
+    here = present(values, design)
     parts = moments(values[here], design.patients[here], design.trainings[here])
-    if parts.trainings < 2 or parts.patients < 2:
-        return Estimate(float(parts.mean), float("inf"), 0, parts.patients, parts.trainings, int(here.sum()))
     variance, degrees = clustered_variance(parts, design.kind)
+    if parts.trainings < 2 or parts.patients < FEWEST_PATIENTS:
+        variance, degrees = np.asarray(np.inf), np.asarray(0)
     return Estimate(
-        float(parts.mean), float(np.sqrt(variance)), int(degrees), parts.patients, parts.trainings, int(here.sum())
+        mean=float(parts.mean),
+        standard_error=float(np.sqrt(variance)),
+        degrees=int(degrees),
+        patients=parts.patients,
+        trainings=parts.trainings,
+        cells=int(here.sum()),
     )
+
+
+def present(values: Floats, design: Design) -> NDArray[np.bool_]:
+    """Which cells (R N) count: tested, and with a score."""
+    here: NDArray[np.bool_] = ~np.isnan(values) & (design.trainings >= 0)
+    return here
