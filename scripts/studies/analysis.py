@@ -71,6 +71,8 @@ class Pair:
         verdict: about the better of the two; see ``better``.
         better: name of the loss that is better, None unless the verdict says so.
         within_margin: the 90 % interval lies inside the margin, whatever the verdict.
+        bootstrap_low: lower end of the 95 % interval of a bootstrap over patients and runs, a check; NaN with one run.
+        bootstrap_high: its upper end.
         wilcoxon_p: Wilcoxon's signed rank test over patients' means. A description only: it claims false differences.
         components: where the noise of a - b comes from; None when the design cannot tell (one repeat, fixed folds).
         settlement: what would settle an undecided pair; None for a settled one or without components.
@@ -90,6 +92,8 @@ class Pair:
     verdict: Verdict
     better: str | None
     within_margin: bool
+    bootstrap_low: float
+    bootstrap_high: float
     wilcoxon_p: float
     components: Components | None
     settlement: Settlement | None
@@ -103,6 +107,8 @@ class Pair:
             estimate=self.estimate.negated(),
             low=-self.high,
             high=-self.low,
+            bootstrap_low=-self.bootstrap_high,
+            bootstrap_high=-self.bootstrap_low,
             equivalence_low=-self.equivalence_high,
             equivalence_high=-self.equivalence_low,
         )

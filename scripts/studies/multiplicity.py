@@ -18,7 +18,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Reference:
         Holm, "A simple sequentially rejective multiple test procedure", Scandinavian J. Statistics 6 (1979).
     """
-    from statsmodels.stats.multitest import multipletests  # a second to import, which planning need not wait for
+    from statsmodels.stats.multitest import multipletests  # slow to import: only for a decision
 
     if not len(p_values):
         return []

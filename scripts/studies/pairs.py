@@ -12,6 +12,7 @@ from ..errors import UserError
 from .analysis import Pair, Verdict
 from .cautions import patient_means
 from .components import Components, find_components
+from .cross_check import crossed_bootstrap
 from .design import Design
 from .estimation import Estimate
 from .multiplicity import ALPHA, holm
@@ -92,6 +93,7 @@ def _pair(
     within = bool(np.isfinite(found.standard_error)) and -margin < inner_low and inner_high < margin
     verdict = _verdict(adjusted[0], adjusted[1], within)
     is_better = verdict.startswith("better")
+    bootstrap = crossed_bootstrap(cells, design)
     components = find_components(cells, design, table.num_folds)
     return Pair(
         a=table.losses[a],
@@ -108,6 +110,8 @@ def _pair(
         verdict=verdict,
         better=table.losses[a if found.mean > 0 else b] if is_better else None,
         within_margin=within,
+        bootstrap_low=bootstrap[0],
+        bootstrap_high=bootstrap[1],
         wilcoxon_p=_wilcoxon(patient_means(table, cells.reshape(table.folds.shape))),
         components=components,
         settlement=_settlement(verdict, found, components, table, margin, comparisons),

@@ -1,6 +1,6 @@
 """A race of losses under a time budget: repeats are its blocks, and a loss is dropped only when a bound says so.
 
-The looks share the error: with K looks at L losses each one-sided bound holds at 1 - .05 / (K (L - 1)), so that with 95 %
+The looks share the error: with K looks at L losses each one-sided bound holds at 1 - .05 / (K (L - 1)). So with 95 %
 confidence the bounds of all losses over the best one hold at all looks, whichever loss is chosen in the end.
 """
 
