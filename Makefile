@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train test lint types check ui evaluate bench-loss bench-prepare torture clean
+.PHONY: help install train test lint types check ui evaluate bench-loss bench-prepare torture simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -49,6 +49,11 @@ bench-prepare: $(STAMP)  ## speed and memory of preparing
 
 torture: $(DEV_STAMP)  ## kill a training 50 times and compare it with one that never stopped
 	@$(BIN)/python -m tests.torture --kills 50
+
+NOISE ?= --patient .03 --run .015 --training .01 --residual .02
+
+simulate: $(DEV_STAMP)  ## what a study's statistics are worth, on simulated scores (NOISE="--patient .03 ...")
+	@$(BIN)/python -m tests.studies.simulate $(NOISE)
 
 clean:  ## remove .venv and caches, keep runs/
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -183,3 +183,22 @@ def test_losses_without_a_common_cell_are_refused():
     rows = [row for row in simulated_rows(SMALL, [0.0, 0.0]) if (row.loss == "A") == (row.repeat == 0)]
     with pytest.raises(UserError, match="losses A and B have no case of the same repeat in common|losses B and A have"):
         analyse(score_table(rows))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+@pytest.mark.parametrize("plan", [SMALL, Plan(60, 5, 3), Plan(60, 5, 1)])
+def test_copies_of_a_loss_and_constant_differences_are_taken_without_a_warning(plan, offset):
+    rows = [replace(row, score=round(row.score, 2)) for row in simulated_rows(plan, [0.0], level=0.7)]
+    found = analyse(score_table(rows + [replace(row, loss="B", score=row.score - offset) for row in rows]))
+    (pair,) = found.pairs
+    assert pair.estimate.mean == pytest.approx(offset)
+    assert pair.verdict == ("better by more than the margin" if offset else "equivalent")
+    assert (found.chosen, found.regret_bound) == ("A", pytest.approx(0, abs=1e-9))
+
+
+def test_mostly_equal_scores_are_described_without_a_warning():
+    rows = simulated_rows(SMALL, [0.0], level=0.7)
+    other = [replace(row, loss="B", score=0.0 if row.case in ("case001", "case002") else row.score) for row in rows]
+    (pair,) = analyse(score_table(rows + other)).pairs
+    assert 0 < pair.wilcoxon_p <= 1
+    assert pair.verdict == "undecided"
