@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -21,6 +22,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
 US, US_MULTI, MR = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.3.1", "1.2.840.10008.5.1.4.1.1.4"
 SYNTAXES = {
     "raw": ExplicitVRLittleEndian,
@@ -50,7 +52,7 @@ def make_dicom(frames: NDArray[Any], *, syntax: str = "raw", modality: str = US_
     if colour:
         ds.PlanarConfiguration = 0
     ds.BitsAllocated = ds.BitsStored = bits
-    ds.HighBit, ds.PixelRepresentation = bits - 1, 0
+    ds.HighBit, ds.PixelRepresentation = bits - 1, int(frames.dtype.kind == "i")
     if syntax in ("jpeg", "jpeg2000"):
         ds.PixelData = encapsulate([_encode(frame, syntax) for frame in frames])
         ds["PixelData"].VR = "OB"
@@ -118,26 +120,64 @@ def write_series(folder: Path, volume: NDArray[Any], *, names: list[str] | None 
     return folder
 
 
-def write_segmentation(path: Path, mask: NDArray[Any], sources: list[Path]) -> Path:
-    """Write a mask (X, Y, Z) as DICOM-SEG of one segment, without its empty frames, by highdicom."""
+def put_bytes(ds: Dataset, name: str, value: bytes, vr: str = "DS") -> None:
+    """Put a value into a header as it stands, whatever the standard says of it."""
+    tag = pydicom.tag.Tag(name)
+    ds[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+
+
+def item(**tags: Any) -> Dataset:
+    """An item of a sequence."""
+    ds = Dataset()
+    for name, value in tags.items():
+        setattr(ds, name, value)
+    return ds
+
+
+def make_enhanced(volume: NDArray[Any], *, step: float = 3.0, rescales: Any = (), **tags: Any) -> Dataset:
+    """One file of all planes of (X, Y, Z), each with its position and, in ``rescales``, its slope and intercept."""
+    groups = []
+    for z in range(volume.shape[2]):
+        group = item(PlanePositionSequence=[item(ImagePositionPatient=[1.0, 2.0, step * z])])
+        if len(rescales):
+            slope, intercept = rescales[z]
+            value = item(RescaleSlope=slope, RescaleIntercept=intercept, RescaleType="US")
+            group.PixelValueTransformationSequence = [value]
+        groups.append(group)
+    shared = item(
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        PixelMeasuresSequence=[item(PixelSpacing=[0.7, 0.5], SliceThickness=step)],
+    )
+    own = {"PerFrameFunctionalGroupsSequence": groups, "SharedFunctionalGroupsSequence": [shared]}
+    frames = np.ascontiguousarray(np.moveaxis(volume, (0, 1, 2), (2, 1, 0)))
+    return make_dicom(frames, **({"modality": ENHANCED_MR} | own | tags))
+
+
+def write_segmentation(
+    path: Path, mask: NDArray[Any], sources: list[Path], *, kind: str = "BINARY", num_segments: int = 1
+) -> Path:
+    """Write a mask (X, Y, Z) of segment numbers as DICOM-SEG, without its empty frames, by highdicom."""
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
     images = [pydicom.dcmread(source) for source in sources]
     algorithm = hd.AlgorithmIdentificationSequence(name="a", version="1", family=codes.DCM.ArtificialIntelligence)
-    segment = hd.seg.SegmentDescription(
-        segment_number=1,
-        segment_label="prostate",
-        segmented_property_category=codes.SCT.Organ,
-        segmented_property_type=codes.SCT.Prostate,
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm,
-    )
+    segments = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=f"prostate {number}",
+            segmented_property_category=codes.SCT.Organ,
+            segmented_property_type=codes.SCT.Prostate,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+        )
+        for number in range(1, num_segments + 1)
+    ]
     segmentation = hd.seg.Segmentation(
         source_images=images,
         pixel_array=np.ascontiguousarray(np.moveaxis(mask, (0, 1, 2), (2, 1, 0))).astype(np.uint8),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[segment],
+        segmentation_type=hd.seg.SegmentationTypeValues[kind],
+        segment_descriptions=segments,
         series_instance_uid=generate_uid(),
         series_number=2,
         sop_instance_uid=generate_uid(),

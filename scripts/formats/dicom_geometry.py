@@ -5,76 +5,98 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .dicom_header import DicomHeader
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _CENTIMETRE = 3  # PhysicalUnitsXDirection
+_MEASURES = "PixelMeasuresSequence"
 _GAP_TOLERANCE = 0.1  # of a step between slices; headers round
 
 
 @dataclass(frozen=True)
 class Plane:
-    """A plane in the patient, in millimetres in LPS.
+    """A plane in millimetres, in LPS where it lies in the patient.
 
     Args:
         position: of the middle of the first pixel.
         axes: unit vectors along a row (x) and along a column (y).
         spacing: between pixels along x and y.
         thickness: of the slice, 1 where the header is silent.
+        in_patient: whether position and axes are told in the patient; else in a volume that lies nowhere in him.
     """
 
     position: NDArray[np.float64]
     axes: NDArray[np.float64]
     spacing: tuple[float, float]
     thickness: float
+    in_patient: bool = True
 
 
-def plane_of(path: Path, header: Any, index: int) -> Plane | None:
+def plane_of(header: DicomHeader, index: int) -> Plane | None:
     """Find where a frame lies, or None where the header does not say.
 
     Raises:
         ValueError: what it says is impossible.
     """
-    position = _value(header, index, "PlanePositionSequence", "ImagePositionPatient")
-    orientation = _value(header, index, "PlaneOrientationSequence", "ImageOrientationPatient")
-    spacing = _value(header, index, "PixelMeasuresSequence", "PixelSpacing")
-    if position is None or orientation is None:
+    return _plane(header, index, "") or _plane(header, index, "Volume")
+
+
+def _plane(header: DicomHeader, index: int, volume: str) -> Plane | None:
+    """A frame's place in the patient, or, where ``volume`` is "Volume", in an ultrasound volume of its own."""
+    position, orientation = f"ImagePosition{volume or 'Patient'}", f"ImageOrientation{volume or 'Patient'}"
+    place = header.of_frame(index, f"PlanePosition{volume}Sequence", [position]).numbers(position, 3)
+    level = header.of_frame(index, f"PlaneOrientation{volume}Sequence", [orientation])
+    numbers = level.numbers(orientation, 6)
+    if place is None or numbers is None:
         return None
+    axes = np.reshape(numbers, (2, 3))
+    if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
+        raise level.fault(orientation, "no two unit vectors at a right angle")
+    spacing = _pixel_spacing(header, index)
     if spacing is None:
-        raise UserError(f"{path} has a position but no PixelSpacing; export it with its geometry")
-    try:
-        place, axes = np.array(position, dtype=float), np.reshape(np.array(orientation, dtype=float), (2, 3))
-        row_step, column_step = (float(v) for v in spacing)
-        sound = place.shape == (3,) and np.isfinite(place).all() and min(row_step, column_step) > 0
-        sound = bool(sound and np.allclose(axes @ axes.T, np.eye(2), atol=1e-3))
-    except (TypeError, ValueError):
-        sound = False
-    if not sound:
-        raise UserError(
-            f"{path}: ImagePositionPatient, ImageOrientationPatient or PixelSpacing is impossible; export it again"
-        )
-    thickness = _value(header, index, "PixelMeasuresSequence", "SpacingBetweenSlices")
-    thickness = thickness or _value(header, index, "PixelMeasuresSequence", "SliceThickness") or 1.0
-    return Plane(place, axes, (column_step, row_step), float(thickness))
+        raise UserError(f"{header.path} has a position but no PixelSpacing; export it with its geometry")
+    return Plane(np.array(place), axes, spacing, _thickness(header, index), in_patient=not volume)
+
+
+def _pixel_spacing(header: DicomHeader, index: int) -> tuple[float, float] | None:
+    """Millimetres along x and y; the header gives those between rows, along y, first."""
+    level = header.of_frame(index, _MEASURES, ["PixelSpacing"])
+    spacing = level.numbers("PixelSpacing", 2)
+    if spacing is not None and min(spacing) <= 0:
+        raise level.fault("PixelSpacing", "not > 0")
+    return None if spacing is None else (spacing[1], spacing[0])
+
+
+def _thickness(header: DicomHeader, index: int) -> float:
+    """From plane to plane where there is but one: the spacing, else the thickness, else 1."""
+    for name in ("SpacingBetweenSlices", "SliceThickness"):
+        value = header.of_frame(index, _MEASURES, [name]).number(name)
+        if value is not None and value > 0:
+            return value
+    return 1.0
 
 
 def place(path: Path, planes: Sequence[Plane | None]) -> tuple[list[int], NDArray[np.float64] | None]:
     """Order planes along their normal and find the grid that they make.
 
     Returns:
-        The order, and voxel indices to millimetres in RAS; the given order and None where a plane lies nowhere.
+        The order, and voxel indices to millimetres in RAS; the given order and None where all planes lie nowhere.
 
     Raises:
-        ValueError: planes are tilted against each other, share a place, or leave a gap.
+        ValueError: planes are tilted or shifted against each other, share a place, or leave a gap; some lie nowhere.
     """
     known = [plane for plane in planes if plane is not None]
-    if len(known) < len(planes):
+    if not known:
         return list(range(len(planes))), None
+    if len(known) < len(planes):
+        raise UserError(
+            f"{path}: {len(planes) - len(known)} of its {len(planes)} planes have no position; export it again"
+        )
     first = known[0]
     for plane in known:
         if not np.allclose(plane.axes, first.axes, atol=1e-3) or not np.allclose(
@@ -87,21 +109,27 @@ def place(path: Path, planes: Sequence[Plane | None]) -> tuple[list[int], NDArra
     step = _check_steps(path, heights[order], first.thickness)
     start = known[order[0]].position
     drift = (known[order[-1]].position - start) / max(len(known) - 1, 1) if len(known) > 1 else normal * step
+    aside = np.abs([known[i].position - start - drift * z for z, i in enumerate(order)]).max()
+    if aside > _GAP_TOLERANCE * max(step, min(first.spacing)):
+        raise UserError(f"{path}: its planes are shifted by {aside:.4g} mm against each other; export it on one grid")
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = first.axes[0] * first.spacing[0], first.axes[1] * first.spacing[1]
     affine[:3, 2], affine[:3, 3] = drift, start
     return order, _LPS_TO_RAS @ affine
 
 
-def ultrasound_spacing(header: Any) -> tuple[float, ...] | None:
-    """Millimetres a pixel along x and y, from the first calibrated region or PixelSpacing; None where unknown."""
-    for region in header.get("SequenceOfUltrasoundRegions") or []:
-        units = (region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection"))
-        steps = (region.get("PhysicalDeltaX"), region.get("PhysicalDeltaY"))
-        if units == (_CENTIMETRE, _CENTIMETRE) and all(steps):
-            return abs(float(steps[0])) * 10.0, abs(float(steps[1])) * 10.0
-    spacing = header.get("PixelSpacing")
-    return None if not spacing else (float(spacing[1]), float(spacing[0]))
+def spacing_in_plane(header: DicomHeader) -> tuple[float, ...] | None:
+    """Millimetres a pixel along x and y, from the first calibrated region or PixelSpacing; None where unknown.
+
+    Raises:
+        ValueError: a value is impossible.
+    """
+    for region in header.items("SequenceOfUltrasoundRegions"):
+        units = [region.integer(f"PhysicalUnits{axis}Direction") for axis in "XY"]
+        steps = [region.number(f"PhysicalDelta{axis}") for axis in "XY"]
+        if units == [_CENTIMETRE, _CENTIMETRE] and all(steps):
+            return tuple(abs(step or 0.0) * 10.0 for step in steps)
+    return _pixel_spacing(header, 0)
 
 
 def _check_steps(path: Path, heights: NDArray[np.float64], thickness: float) -> float:
@@ -119,15 +147,3 @@ def _check_steps(path: Path, heights: NDArray[np.float64], thickness: float) -> 
             f"{typical:.4g} mm are usual (about {missing} missing); copy the series again"
         )
     return typical
-
-
-def _value(header: Any, index: int, group: str, name: str) -> Any:
-    """A value of a frame: its own, that shared by all frames, or the file's."""
-    per_frame = header.get("PerFrameFunctionalGroupsSequence")
-    shared = header.get("SharedFunctionalGroupsSequence")
-    for groups in (per_frame[index] if per_frame and index < len(per_frame) else None, shared[0] if shared else None):
-        if groups is not None and groups.get(group):
-            value = groups[group].value[0].get(name)
-            if value is not None:
-                return value
-    return header.get(name)

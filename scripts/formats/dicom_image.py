@@ -2,132 +2,132 @@
 
 Frames come in order of their position, or where there is none of their time or number; never of the files' names.
 MONAI's PydicomReader gets axes and spacing of multi-frame files wrong; here both come from the header's own groups.
+What highdicom's readers accept and these refuse, and the other way round, is in docs/datasets.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingFileError, UserError
-from .dicom_file import SEGMENTATION, find_dicoms, num_frames, read_frames, read_header
-from .dicom_geometry import Plane, place, plane_of, ultrasound_spacing
+from ..errors import UserError
+from .dicom_file import open_header
+from .dicom_geometry import place, plane_of, spacing_in_plane
+from .dicom_header import DicomHeader
+from .dicom_intensity import Scale, scales_of, to_intensities
+from .dicom_order import order_without_position
+from .dicom_pixels import PixelFormat, pixel_format, read_stored
+from .dicom_series import check_series, files_of_series
+from .limits import refuse_too_large
 from .volume import Volume, spacing_of
 
-# In order of trust; the first that every file has, each time with another value, is taken.
-_ORDERS = (
-    "SliceLocation", "TemporalPositionIndex", "AcquisitionDateTime", "AcquisitionTime", "ContentTime", "InstanceNumber",
-)  # fmt: skip
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # the second of label maps
 
 
-def read_dicom(path: Path) -> Volume:
-    """Read a DICOM file, or a folder that holds one series.
+@dataclass(frozen=True)
+class _Source:
+    """A file before its image is read."""
+
+    header: DicomHeader
+    pixels: PixelFormat
+    scales: list[Scale]
+
+
+def read_dicom(path: Path, *, series_uid: str | None = None, is_mask: bool = False) -> Volume:
+    """Read a DICOM file, or one series of a folder.
+
+    Args:
+        path: the file, or the folder, whose sub-folders are not looked into.
+        series_uid: which series of the folder (see ``dicom_series.list_series``); None where it holds one.
+        is_mask: whether the numbers are labels, of which none is padding.
 
     Raises:
         FileNotFoundError: there is no such file, or no DICOM file in the folder.
         ValueError: a file is damaged, files are of several series, slices are missing or lie in one place.
     """
-    files = find_dicoms(path) if path.is_dir() else [path]
-    if not files:
-        raise MissingFileError(f"{path} holds no DICOM file; give the folder of one series")
-    headers = [read_header(file) for file in files]
-    _refuse_segmentation(files[0], headers[0])
-    if len(files) == 1:
-        return _read_one(files[0], headers[0])
-    _check_series(files, headers)
-    return _read_series(path, files, headers)
+    files = files_of_series(path, series_uid)
+    sources = [_open(file) for file in files]
+    if len(sources) > 1:
+        check_series([source.header for source in sources], [source.pixels for source in sources])
+    first = sources[0].pixels
+    count = sum(source.pixels.frames for source in sources)
+    refuse_too_large(path, (first.columns, first.rows, count, first.samples), first.bits_allocated)
+    order, affine, spacing = _arrange(path, sources)
+    frames, notes = _read_frames(sources, order, is_mask)
+    volume = Volume(
+        array=np.ascontiguousarray(np.moveaxis(frames, (0, 1, 2), (2, 1, 0))),  # (Z, Y, X, ...) -> (X, Y, Z, ...)
+        affine=affine,
+        spacing=spacing,
+        frames=tuple((sources[i].header.text("SOPInstanceUID"), frame + 1) for i, frame in order),
+        notes=notes,
+    )
+    return _identify(volume, [source.header for source in sources])
 
 
 def dicom_depth(path: Path) -> int:
-    """8 where the numbers have one byte and are not scaled, else 16; from the header."""
-    files = find_dicoms(path) if path.is_dir() else [path]
-    if not files:
-        raise MissingFileError(f"{path} holds no DICOM file; give the folder of one series")
-    header = read_header(files[0])
-    scaled = header.get("RescaleSlope", 1) != 1 or header.get("RescaleIntercept", 0) != 0
-    return 8 if header.BitsAllocated <= 8 and not scaled else 16
+    """8 where the numbers have one byte and no frame of any file is scaled, else 16; from the headers."""
+    sources = [_open(file) for file in files_of_series(path, None)]
+    scaled = any(scale.changes for source in sources for scale in source.scales)
+    return 8 if max(source.pixels.bits_allocated for source in sources) <= 8 and not scaled else 16
 
 
-def _read_one(path: Path, header: Any) -> Volume:
-    planes = [plane_of(path, header, index) for index in range(num_frames(header))]
-    order, affine = place(path, planes)
-    frames = read_frames(path, header)[order]
-    identity = tuple((str(header.get("SOPInstanceUID", "")), int(index) + 1) for index in order)
-    return _volume(frames, affine, header, identity)
-
-
-def _read_series(folder: Path, files: list[Path], headers: list[Any]) -> Volume:
-    planes = [plane_of(file, header, 0) for file, header in zip(files, headers, strict=True)]
-    if any(plane is None for plane in planes):
-        order, affine = _order_without_position(folder, files, headers), None
-    else:
-        order, affine = place(folder, planes)
-    frames = np.concatenate([read_frames(files[i], headers[i]) for i in order])
-    identity = tuple((str(headers[i].get("SOPInstanceUID", "")), 1) for i in order)
-    return _volume(frames, affine, headers[order[0]], identity)
-
-
-def _volume(
-    frames: NDArray[Any], affine: NDArray[np.float64] | None, header: Any, identity: tuple[tuple[str, int], ...]
-) -> Volume:
-    array = np.ascontiguousarray(np.moveaxis(frames, (0, 1, 2), (2, 1, 0)))  # (Z, Y, X, ...) -> (X, Y, Z, ...)
-    burnt = str(header.get("BurnedInAnnotation", "")).upper() == "YES"
-    return Volume(
-        array=array,
-        affine=affine,
-        spacing=ultrasound_spacing(header) if affine is None else spacing_of(affine),
-        frames=identity,
-        notes=("its header says that text is burnt into its pixels: look for names",) if burnt else (),
-        patient_id=str(header.get("PatientID") or ""),
-    )
-
-
-def _refuse_segmentation(path: Path, header: Any) -> None:
-    if header.SOPClassUID == SEGMENTATION:
+def _open(path: Path) -> _Source:
+    header = open_header(path)
+    if header.text("SOPClassUID") in SEGMENTATIONS:
         raise UserError(f"{path} is a DICOM segmentation where an image is meant; give the image's file")
+    pixels = pixel_format(header)
+    return _Source(header, pixels, scales_of(header, pixels))
 
 
-def _check_series(files: list[Path], headers: list[Any]) -> None:
-    """Refuse files that can't be one stack of planes."""
-    first = headers[0]
-    for file, header in zip(files, headers, strict=True):
-        if header.get("SeriesInstanceUID") != first.get("SeriesInstanceUID"):
-            raise UserError(f"{file} is of another series than {files[0].name} beside it; keep one series a folder")
-        if num_frames(header) > 1:
-            raise UserError(f"{file} holds several frames and has other files beside it; keep it in its own folder")
-        for name in ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"):
-            if header.get(name) != first.get(name):
-                raise UserError(
-                    f"{file}: its {name} is {header.get(name)}, that of {files[0].name} is {first.get(name)}; "
-                    "keep one series a folder"
-                )
+def _arrange(
+    path: Path, sources: Sequence[_Source]
+) -> tuple[list[tuple[int, int]], NDArray[np.float64] | None, tuple[float, ...] | None]:
+    """Order all frames, each told by its file's index and its own, and find their place and spacing."""
+    every = [(i, frame) for i, source in enumerate(sources) for frame in range(source.pixels.frames)]
+    planes = [plane_of(sources[i].header, frame) for i, frame in every]
+    headers = [source.header for source in sources]
+    if not any(planes):
+        order = list(range(len(every))) if len(sources) == 1 else order_without_position(path, headers)
+        return [every[i] for i in order], None, spacing_in_plane(headers[0])
+    order, affine = place(path, planes)
+    assert affine is not None
+    in_patient = all(plane is not None and plane.in_patient for plane in planes)
+    return [every[i] for i in order], affine if in_patient else None, spacing_of(affine)
 
 
-def _order_without_position(folder: Path, files: list[Path], headers: list[Any]) -> list[int]:
-    """Order frames that are nowhere in space by their time or number."""
-    _refuse_missing_numbers(folder, headers)
-    for name in _ORDERS:
-        values = [header.get(name) for header in headers]
-        if all(v not in (None, "") for v in values) and len(set(values)) == len(values):
-            return sorted(range(len(files)), key=lambda i: values[i])
-    raise UserError(
-        f"{folder}: its frames have neither position nor a time or number that tells them apart "
-        f"({', '.join(_ORDERS)}); export the series again"
+def _read_frames(
+    sources: Sequence[_Source], order: Sequence[tuple[int, int]], is_mask: bool
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    stored = [read_stored(source.header, source.pixels) for source in sources]
+    units = {scale.unit for source in sources for scale in source.scales}
+    if len(units) > 1:
+        shown = " and ".join(sorted(unit or "none" for unit in units))
+        raise UserError(f"{sources[0].header.path}: RescaleType differs between its frames, {shown}; part them")
+    scales = [sources[i].scales[frame] for i, frame in order]
+    frames = to_intensities(
+        [stored[i][frame] for i, frame in order],
+        scales,
+        inverted=sources[0].pixels.photometric == "MONOCHROME1",
+        fill_padding=not is_mask,
     )
+    burnt = any(source.header.text("BurnedInAnnotation").upper() == "YES" for source in sources)
+    return frames, ("its header says that text is burnt into its pixels: look for names",) if burnt else ()
 
 
-def _refuse_missing_numbers(folder: Path, headers: list[Any]) -> None:
-    numbers = [header.get("InstanceNumber") for header in headers]
-    if any(number is None for number in numbers) or len(set(numbers)) < len(numbers):
-        return
-    whole = range(int(min(numbers)), int(max(numbers)) + 1)
-    missing = sorted(set(whole) - {int(number) for number in numbers})
-    if missing:
-        shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        raise UserError(f"{folder}: {len(missing)} frame(s) are missing, InstanceNumber {shown}; copy it again")
-
-
-__all__ = ["Plane", "dicom_depth", "read_dicom"]
+def _identify(volume: Volume, headers: Sequence[DicomHeader]) -> Volume:
+    """Add whose image it is, and the space that its positions are told in."""
+    names = ("PatientID",) if volume.affine is None else ("PatientID", "FrameOfReferenceUID")
+    for name in names:
+        for header in headers:
+            if header.words(name) != headers[0].words(name):
+                raise UserError(
+                    f"{header.path}: its {name} is not that of {headers[0].path.name}; keep one series a folder"
+                )
+    return replace(
+        volume, patient_id=headers[0].words("PatientID"), frame_of_reference=headers[0].words("FrameOfReferenceUID")
+    )

@@ -1,4 +1,7 @@
-"""DICOM segmentations: masks that name the frames of the image they belong to, or where these lie."""
+"""DICOM segmentations: masks that name the frames of the image they belong to, or where these lie.
+
+Binary ones, label maps, and fractional ones whose fractions are all or nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .dicom_file import SEGMENTATION, num_frames, read_frames, read_header
+from .dicom_file import open_header
+from .dicom_geometry import Plane, plane_of
+from .dicom_header import DicomHeader
+from .dicom_image import SEGMENTATIONS
+from .dicom_pixels import PALETTE, PixelFormat, pixel_format, read_stored
 from .volume import Volume
 
 _IN_PLACE = 0.1  # of a voxel, that a frame may lie beside its plane
+_KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
+_ANOTHER = "was drawn on another image: neither the names nor the places of its frames are there"
 
 
 def is_segmentation(path: Path) -> bool:
     """Whether a DICOM file holds a segmentation.
 
     Raises:
-        FileNotFoundError, ValueError: see ``read_header``.
+        FileNotFoundError, ValueError: see ``open_header``.
     """
-    return bool(read_header(path).SOPClassUID == SEGMENTATION)
+    return open_header(path).text("SOPClassUID") in SEGMENTATIONS
 
 
-def read_segmentation(path: Path, image: Volume) -> NDArray[np.uint8]:
+def read_segmentation(path: Path, image: Volume) -> NDArray[Any]:
     """Read the mask of an image as (X, Y, Z) of segment numbers; planes that it leaves out are empty.
 
     Args:
@@ -32,60 +41,120 @@ def read_segmentation(path: Path, image: Volume) -> NDArray[np.uint8]:
         image: what it was drawn on.
 
     Raises:
-        ValueError: it is damaged, belongs to another image, has another size, or its segments overlap.
+        ValueError: it is damaged, belongs to another image, has another grid, or its segments overlap.
     """
-    header = read_header(path)
-    groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
-    if len(groups) != num_frames(header):
-        raise UserError(f"{path} has {num_frames(header)} frames and describes {len(groups)}; export it again")
-    size = (header.Columns, header.Rows)
+    header = open_header(path)
+    pixels = pixel_format(header)
+    if len(header.per_frame) != pixels.frames:
+        raise UserError(f"{path} has {pixels.frames} frames and describes {len(header.per_frame)}; export it again")
+    size = (pixels.columns, pixels.rows)
     if size != image.array.shape[:2]:
         ours, theirs = (" x ".join(map(str, s)) for s in (size, image.array.shape[:2]))
         raise UserError(f"{path}: its size {ours} is not that of its image, {theirs}; export it on that grid")
-    frames = _whole_values(path, header)
-    mask = np.zeros(image.array.shape[:3], dtype=np.uint8)
-    for frame, group in zip(frames, groups, strict=True):
-        plane, number = mask[:, :, _plane_of(path, group, header, image)], _segment(path, group, header)
-        drawn = frame.T > 0  # (Y, X) -> (X, Y)
+    numbers = _segment_numbers(header, pixels)
+    frames = _whole_values(header, pixels, numbers)
+    mask = np.zeros(image.array.shape[:3], dtype=np.uint16)
+    seen: set[tuple[int, int | None]] = set()
+    for index, frame in enumerate(frames):
+        number, z = _segment(header, index, numbers), _find_plane(header, index, image)
+        if (z, number) in seen:
+            raise UserError(f"{path} shows a segment twice in one plane of its image; export it again")
+        seen.add((z, number))
+        plane, drawn = mask[:, :, z], frame.T > 0  # (Y, X) -> (X, Y)
         if (plane[drawn] != 0).any():
             raise UserError(f"{path}: its segments overlap; export segments that part the image")
         plane[drawn] = frame.T[drawn] if number is None else number
     return mask
 
 
-def _whole_values(path: Path, header: Any) -> NDArray[Any]:
-    """The frames, of fractional ones those that are all or nothing."""
-    frames = read_frames(path, header)
-    values = np.unique(frames)
-    if header.get("SegmentationType") == "FRACTIONAL" and not set(values.tolist()) <= {0, int(values.max())}:
-        raise UserError(f"{path} holds fractions of a segment; export it as a binary segmentation")
+def _segment_numbers(header: DicomHeader, pixels: PixelFormat) -> set[int]:
+    """The segments that the file describes; empty where it describes none."""
+    if header.text("SegmentationType") not in _KINDS:
+        raise header.fault("SegmentationType", f"none of {', '.join(_KINDS)}")
+    if pixels.photometric not in ("MONOCHROME2", PALETTE) or pixels.signed:
+        raise UserError(
+            f"{header.path} is a segmentation in {pixels.photometric} or of signed numbers; export it again"
+        )
+    return {segment.integer("SegmentNumber") or 0 for segment in header.items("SegmentSequence")}
+
+
+def _whole_values(header: DicomHeader, pixels: PixelFormat, numbers: set[int]) -> NDArray[Any]:
+    """The frames, checked to hold what a segmentation of its kind may: all or nothing, or segments described."""
+    frames = read_stored(header, pixels, colours=False)
+    kind, found = header.text("SegmentationType"), set(np.unique(frames).tolist())
+    if kind == "LABELMAP" and (strange := sorted(found - numbers - {0})) and numbers:
+        raise UserError(f"{header.path} holds segment {strange[0]}, which it does not describe; export it again")
+    if kind == "LABELMAP" and max(found) > np.iinfo(np.uint16).max:
+        raise UserError(f"{header.path} holds segment {max(found)}, at most 65535 are read; number its segments again")
+    if kind == "FRACTIONAL":
+        whole = header.integer("MaximumFractionalValue")
+        if whole is None:
+            raise UserError(f"{header.path} is fractional and has no MaximumFractionalValue; export it as binary")
+        if found - {0, whole}:
+            raise UserError(
+                f"{header.path} holds fractions of a segment, such as {min(found - {0, whole})} of {whole}; "
+                "threshold it and export it as a binary segmentation"
+            )
     return frames
 
 
-def _segment(path: Path, group: Any, header: Any) -> int | None:
+def _segment(header: DicomHeader, index: int, numbers: set[int]) -> int | None:
     """The segment of a frame; None in a label map, whose pixels are segment numbers themselves."""
-    if header.get("SegmentationType") == "LABELMAP":
+    if header.text("SegmentationType") == "LABELMAP":
         return None
-    shared = (header.get("SharedFunctionalGroupsSequence") or [None])[0]
-    for place in (group, shared):
-        if place is not None and place.get("SegmentIdentificationSequence"):
-            return int(place.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-    raise UserError(f"{path} does not say which segment a frame shows; export it again")
+    name = "ReferencedSegmentNumber"
+    level = header.of_frame(index, "SegmentIdentificationSequence", [name])
+    number = level.integer(name)
+    if number is None:
+        raise UserError(f"{header.path} does not say which segment a frame shows; export it again")
+    if not 1 <= number <= np.iinfo(np.uint16).max or (numbers and number not in numbers):
+        raise level.fault(name, "a segment that the file does not describe")
+    return number
 
 
-def _plane_of(path: Path, group: Any, header: Any, image: Volume) -> int:
-    """The plane of the image that a frame was drawn on: by name, or else by place."""
-    for derivation in group.get("DerivationImageSequence") or []:
-        for source in derivation.get("SourceImageSequence") or []:
-            numbers = source.get("ReferencedFrameNumber", 1)
-            number = int(numbers[0] if isinstance(numbers, list | tuple) or hasattr(numbers, "__len__") else numbers)
-            if (str(source.get("ReferencedSOPInstanceUID")), number) in image.frames:
-                return image.frames.index((str(source.get("ReferencedSOPInstanceUID")), number))
-    position = group.get("PlanePositionSequence")
-    if position and image.affine is not None:
-        lps = np.array(position[0].ImagePositionPatient, dtype=float)
-        index = np.linalg.solve(image.affine, [-lps[0], -lps[1], lps[2], 1.0])[:3]
-        plane = round(float(index[2]))
-        if np.abs(index - [0, 0, plane]).max() < _IN_PLACE and 0 <= plane < image.array.shape[2]:
-            return plane
-    raise UserError(f"{path} was drawn on another image: neither the names nor the places of its frames are there")
+def _find_plane(header: DicomHeader, index: int, image: Volume) -> int:
+    """The plane of the image that a frame was drawn on, by place and by name; where both are told they must agree."""
+    named = _named_planes(header, index, image)
+    known = {plane for plane in named if plane is not None}
+    plane = plane_of(header, index)
+    if plane is not None and plane.in_patient and image.affine is not None:
+        same_space = header.words("FrameOfReferenceUID") == image.frame_of_reference
+        if not known and not same_space:
+            raise UserError(f"{header.path} {_ANOTHER}")
+        z = _plane_at(header, plane, image)
+        if known and z not in known:
+            raise UserError(f"{header.path}: frame {index + 1} names one plane of its image and lies in another")
+        return z
+    if len(known) == 1 and None not in named:
+        return known.pop()
+    if known:
+        raise UserError(f"{header.path}: frame {index + 1} names several planes and has no place; export it again")
+    raise UserError(f"{header.path} {_ANOTHER}")
+
+
+def _named_planes(header: DicomHeader, index: int, image: Volume) -> set[int | None]:
+    """The planes of the image that a frame names as its source; None stands for those of other images."""
+    planes: set[int | None] = set()
+    for derivation in header.per_frame[index].items("DerivationImageSequence"):
+        for source in derivation.items("SourceImageSequence"):
+            uid = source.text("ReferencedSOPInstanceUID")
+            numbers = source.whole_numbers("ReferencedFrameNumber") or (1,)
+            planes |= {image.frames.index((uid, n)) if (uid, n) in image.frames else None for n in numbers}
+    return planes
+
+
+def _plane_at(header: DicomHeader, plane: Plane, image: Volume) -> int:
+    """The plane of the image where a frame lies, pixel on pixel."""
+    assert image.affine is not None
+    x, y, z = image.array.shape[:3]
+    corners = [(0, 0), (x - 1, 0), (0, y - 1)]
+    steps = plane.axes * np.array(plane.spacing)[:, np.newaxis]
+    points = np.array([plane.position + np.array(corner) @ steps for corner in corners]) * [-1, -1, 1]  # LPS -> RAS
+    indices = np.linalg.solve(image.affine, np.c_[points, np.ones(3)].T)[:3].T
+    found = round(float(indices[0, 2]))
+    expected = np.array([[*corner, found] for corner in corners])
+    if not 0 <= found < z or np.abs(indices[0] - expected[0]).max() > _IN_PLACE:
+        raise UserError(f"{header.path} {_ANOTHER}")
+    if np.abs(indices - expected).max() > _IN_PLACE * 5:  # over a whole row, where rounding adds up
+        raise UserError(f"{header.path} has another direction or spacing than its image; export it on that grid")
+    return found

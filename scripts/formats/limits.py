@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import UserError
 
 MAX_BYTES = 2**31
-"""Numbers of one volume, in bytes as its file declares them: far beyond a scanner's, less than a workstation has."""
+"""Numbers of one volume, in bytes and 4 a number at least: far beyond a scanner's, less than a workstation has."""
 
 MAX_PLANE_PIXELS = 100_000_000
 """Pixels of one picture, slice or frame."""
@@ -25,6 +25,8 @@ MAX_HEADER_BYTES = 2**26
 def refuse_too_large(path: Path, size: Sequence[int], bits: int) -> None:
     """Refuse a declared size before anything is allocated for it.
 
+    A number counts as four bytes at least, since volumes are worked on as float32 whatever their file holds.
+
     Args:
         path: the file that declares it, for the message.
         size: numbers along each axis, samples or channels included.
@@ -33,6 +35,6 @@ def refuse_too_large(path: Path, size: Sequence[int], bits: int) -> None:
     Raises:
         ValueError: it is more than ``MAX_BYTES``.
     """
-    if math.prod(size) * bits // 8 > MAX_BYTES:
+    if math.prod(size) * max(bits, 32) // 8 > MAX_BYTES:
         shown = " x ".join(map(str, size))
         raise UserError(f"{path} says its size is {shown} of {bits} bits, more than {MAX_BYTES} bytes; correct it")

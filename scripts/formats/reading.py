@@ -56,7 +56,7 @@ def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:
         if not image.frames:
             raise UserError(f"{path} is a DICOM segmentation, its image is no DICOM file; export the mask as NIfTI")
         return Volume(read_segmentation(path, image))
-    return _in_order(read_dicom(path), image)
+    return _in_order(read_dicom(path, is_mask=True), image)
 
 
 def source_files(path: str | Path) -> list[Path]:

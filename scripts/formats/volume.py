@@ -21,6 +21,7 @@ class Volume:
         frames: for DICOM, the SOP instance and the frame number of each plane.
         notes: what a person should know, such as text that may be burnt into the pixels.
         patient_id: for DICOM, the header's patient, never to be written anywhere; empty where there is none.
+        frame_of_reference: for DICOM, the UID of the space that positions are told in; empty where there is none.
     """
 
     array: NDArray[Any]
@@ -30,6 +31,7 @@ class Volume:
     frames: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     patient_id: str = ""
+    frame_of_reference: str = ""
 
     @property
     def coloured(self) -> bool:

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from scripts.datasets import Case, MetaImageReader
 from scripts.datasets.pairs import read_pair
@@ -25,6 +26,7 @@ from tests.dicom_files import (
 from tests.synthetic import random_volume
 
 LABELS = ["background", "prostate"]
+BYTES = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
 RAMP = bytes(range(128)) * 36  # three frames of 48 x 32
 
 
@@ -123,8 +125,6 @@ def test_frames_without_a_position_are_ordered_by_their_own_place_time_or_number
 
 
 def test_frames_of_one_file_are_ordered_by_their_own_positions(tmp_path):
-    from pydicom.dataset import Dataset
-
     frames = smooth_frames(False)
     groups = []
     for height in (0.0, 6.0, 3.0):
@@ -152,7 +152,7 @@ def test_depth_inversion_and_rescaling(tmp_path):
     assert dicom_depth(path) == 16
     np.testing.assert_allclose(read_dicom(path).array, np.moveaxis(frames, (0, 1, 2), (2, 1, 0)) * 0.5 - 10)
     turned = read_dicom(write_dicom(tmp_path / "d.dcm", frames, PhotometricInterpretation="MONOCHROME1")).array
-    np.testing.assert_array_equal(turned, np.moveaxis(frames.max() - frames, (0, 1, 2), (2, 1, 0)))
+    np.testing.assert_array_equal(turned, np.moveaxis(255 - frames, (0, 1, 2), (2, 1, 0)))
 
 
 # ---- masks ----------------------------------------------------------------------------------------------------------
@@ -233,8 +233,8 @@ def test_a_segmentation_that_names_no_frame_is_placed_by_position(tmp_path):
     [
         ({"PerFrameFunctionalGroupsSequence": []}, "has 3 frames and describes 0"),
         (
-            {"SegmentationType": "FRACTIONAL", "PixelData": RAMP, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
-            "holds fractions",
+            {"SegmentationType": "FRACTIONAL", "PixelData": RAMP, "MaximumFractionalValue": 127} | BYTES,
+            "holds fractions of a segment, such as 1 of 127; threshold it",
         ),
         ({"Rows": 24, "Columns": 64}, "its size 64 x 24 is not that of its image, 48 x 32"),
     ],
@@ -293,7 +293,7 @@ def narrow(planes):
         (narrow, "4.dcm: its Columns is 20, that of 0.dcm is 40"),
         (assign(1, ImageOrientationPatient=[1, 0, 0, 0, 1, 0]), "its planes differ in direction or spacing"),
         (cut("PixelSpacing"), "0.dcm has a position but no PixelSpacing"),
-        (assign(0, PixelSpacing=[0, 0.5]), "0.dcm: ImagePositionPatient, .* or PixelSpacing is impossible"),
+        (assign(0, PixelSpacing=[0, 0.5]), r"0.dcm: PixelSpacing \(0028,0030\) is '0.0\\0.5', not > 0"),
         (lose_a_number, r"1 frame\(s\) are missing, InstanceNumber 4"),
         (cut("ImagePositionPatient", "InstanceNumber"), "its frames have neither position nor a time or number"),
     ],
@@ -322,6 +322,22 @@ def spoil(path, **tags):
         ({"NumberOfFrames": "-3"}, "NumberOfFrames must be >= 1"),
         ({"BitsAllocated": 64}, r"has 1 sample\(s\) of 64 bits a pixel"),
         ({"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}, "is truncated"),
+        ({"BitsStored": 9}, r"BitsStored \(0028,0101\) is '9', not from 1 to BitsAllocated, 8"),
+        ({"BitsStored": 0}, "BitsStored .* is '0', not from 1"),
+        ({"BitsStored": 6, "HighBit": 7}, "HighBit .* is '7', not BitsStored - 1, 5"),
+        ({"PixelRepresentation": 2}, "PixelRepresentation .* is '2', neither 0"),
+        ({"PhotometricInterpretation": "MONOCHROME3"}, "PhotometricInterpretation .* is 'MONOCHROME3', none of"),
+        ({"PhotometricInterpretation": "RGB"}, "SamplesPerPixel .* is '1', not what RGB has"),
+        ({"RescaleSlope": 0, "RescaleIntercept": 3}, r"RescaleSlope \(0028,1053\) is '0.0', zero"),
+        ({"RescaleSlope": "1e300", "RescaleIntercept": 0}, "RescaleSlope .* so great that numbers of 32 bits"),
+        ({"RescaleSlope": "", "RescaleIntercept": 0}, "RescaleSlope .* empty"),
+        ({"ModalityLUTSequence": [Dataset()]}, "ModalityLUTSequence .* a table of intensities, which is not read"),
+        ({"PresentationLUTShape": "INVERSE"}, "PresentationLUTShape .* is 'INVERSE', against MONOCHROME2"),
+        ({"PixelPresentation": "COLOR"}, "PixelPresentation .* colours laid over gray"),
+        ({"PerFrameFunctionalGroupsSequence": [Dataset()] * 2}, "has 3 frames and describes 2"),
+        ({"NumberOfFrames": 1_000_000_000}, "more than 2147483648 bytes; correct it"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.30"}, "is a parametric map"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.7"}, "is a DICOM segmentation where an image is meant"),
         ({"PixelData": None}, "has no PixelData"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"}, "is a DICOM segmentation where an image is meant"),
     ],
