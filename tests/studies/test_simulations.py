@@ -1,4 +1,4 @@
-"""What the statistics promise, on thousands of studies whose truth is known. Seeded; about 15 seconds of one core."""
+"""What the statistics promise, on thousands of studies whose truth is known. Seeded; about 30 seconds of one core."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_the_true_regret_lies_within_its_bound(effects, size):
     assert found["best kept"] >= 0.95
 
 
-@pytest.mark.parametrize("other", [Plan(100, 5, 3), Plan(100, 5, 10), Plan(200, 5, 5), Plan(40, 5, 3)])
+@pytest.mark.parametrize("other", [Plan(100, 5, 3), Plan(200, 5, 10)])
 def test_the_components_of_one_study_predict_the_standard_error_of_another(other):
     assert 0.9 <= predicted_ratio(NOISE, Plan(100, 5, 3), other, DATA_SETS, seed=5) <= 1.1
 
