@@ -171,5 +171,5 @@ def _write_one(case: Case, *, folder: Path, settings: Settings, intensity_max: i
         ignore_index=settings.ignore_index,
         in_channels=settings.in_channels,
     )
-    thumbnail = draw_thumbnail(pair, len(settings.labels)) if case.name in shown else None
+    thumbnail = draw_thumbnail(pair, settings.labels) if case.name in shown else None
     return _Written(counts, facts_of(case, pair, len(settings.labels)), thumbnail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ..datasets import PreparedDataset
 from ..errors import UserError
 from ..runs.checkpoint import MODEL, load_network
 from ..runs.run_folder import find_run_dir
-from .overlays import Example, choose_items, draw_examples, save_figure
+from .overlays import Example, as_picture, choose_items, draw_examples, example_title, save_figure
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ def draw_comparison(
     network: nn.Module,
     picture: str | Path,
     max_cases: int = 3,
-    ignore_index: int | None = None,
 ) -> Path:
     """Draw for one image a case the image, the truth and the prediction of each run; the errors are the last run's.
 
@@ -45,7 +45,6 @@ def draw_comparison(
         network: takes the weights of each run in turn.
         picture: the PNG to write.
         max_cases: how many cases to draw.
-        ignore_index: label that is no error.
 
     Raises:
         FileNotFoundError: a run or its weights are missing.
@@ -53,22 +52,24 @@ def draw_comparison(
     """
     if len(runs) != len(names) or not runs:
         raise UserError(f"runs and names must be lists of equal length >= 1, got {len(runs)} and {len(names)}")
-    items = choose_items(dataset.items(part), max_cases, ignore_index)
+    items = choose_items(dataset.items(part), max_cases, dataset.ignore_index)
+    slices = Counter(item["case"] for item in dataset.items(part))
     batch = [preprocessing(dict(item)) for item in items]
     images = torch.stack([item["image"].as_tensor() for item in batch])
     predictions = [_predict(network, find_run_dir(output_dir, run) / MODEL, images) for run in runs]
     examples = [
         Example(
-            f"{item['case']} slice {item['slice']}",
-            np.asarray(tensors["image"])[0].T,
-            np.asarray(tensors["label"])[0].T,
+            example_title(item["case"], item["slice"], slices[item["case"]]),
+            as_picture(tensors["image"]),
+            as_picture(tensors["label"]),
             [prediction[i].T for prediction in predictions],
         )
         for i, (item, tensors) in enumerate(zip(items, batch, strict=True))
     ]
     path = Path(picture)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_figure(draw_examples(examples, names, dataset.num_classes, ignore_index), path)
+    title = f"{dataset.name}, {part} part"
+    save_figure(draw_examples(examples, names, dataset.labels, dataset.ignore_index, title), path)
     logger.info("picture: %s", path)
     return path
 

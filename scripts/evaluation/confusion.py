@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .overlays import save_figure
+from .overlays import network_epoch, save_figure
+
+if TYPE_CHECKING:
+    from ..datasets import PreparedDataset
 
 Matrix = NDArray[np.int64]
 
@@ -21,15 +25,14 @@ class ConfusionFigure:
     Args:
         run_dir: folder of the run; the picture goes to ``figures/`` in it.
         name: beginning of the file's name; the epoch is added.
-        labels: class names, index = class value.
-        ignore_index: label whose pixels are not counted.
+        dataset: the prepared data set, whose ignored label is not counted.
     """
 
-    def __init__(self, run_dir: str | Path, name: str, labels: Sequence[str], ignore_index: int | None = None) -> None:
+    def __init__(self, run_dir: str | Path, name: str, dataset: PreparedDataset) -> None:
         self.folder = Path(run_dir) / "figures"
         self.name = name
-        self.labels = list(labels)
-        self.ignore_index = ignore_index
+        self.labels = list(dataset.labels)
+        self.ignore_index = dataset.ignore_index
         self._matrix = self._zeros()
 
     def attach(self, engine: Engine) -> None:
@@ -52,7 +55,7 @@ class ConfusionFigure:
     def _draw(self, engine: Engine) -> None:
         self.folder.mkdir(exist_ok=True)
         figure = draw_confusion(self._matrix, self.labels)
-        save_figure(figure, self.folder / f"{self.name}_confusion_epoch_{engine.state.epoch:03d}.png")
+        save_figure(figure, self.folder / f"{self.name}_confusion_epoch_{network_epoch(engine):03d}.png")
 
 
 def confusion_matrix(truth: Matrix, pred: Matrix, num_classes: int, ignore_index: int | None = None) -> Matrix:
@@ -76,7 +79,7 @@ def draw_confusion(matrix: Matrix, labels: Sequence[str]) -> Figure:
     axis.set_yticks(range(len(labels)), labels, fontsize=8)
     axis.set_xlabel("prediction")
     axis.set_ylabel("truth")
-    for row, column in np.ndindex(matrix.shape):
+    for row, column in np.ndindex(*matrix.shape):
         colour = "white" if share[row, column] > 0.5 else "black"
         axis.text(column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=colour, fontsize=7)
     return figure

@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from ..palette import class_colours
 from ..tracking.journal import JOURNAL_NAME, read_curves
-from .overlays import PALETTE, save_figure
+from .overlays import save_figure
 
+if TYPE_CHECKING:
+    from ..datasets import PreparedDataset
+
+LOSS_COLOUR = "#0072B2"
 INTERVAL = 60.0  # seconds; the whole journal is read for a picture
 Curves = dict[str, dict[int, float]]
 
@@ -22,12 +28,13 @@ class CurveFigures:
 
     Args:
         run_dir: folder of the run; the pictures go to ``figures/`` in it.
-        labels: class names, index = class value.
+        dataset: the prepared data set, for its name and labels.
     """
 
-    def __init__(self, run_dir: str | Path, labels: Sequence[str]) -> None:
+    def __init__(self, run_dir: str | Path, dataset: PreparedDataset) -> None:
         self.run_dir = Path(run_dir)
-        self.labels = list(labels)
+        self.labels = list(dataset.labels)
+        self.title = f"{self.run_dir.name} · {dataset.name}"
         self._drawn_at = time.monotonic()
 
     def attach(self, engine: Engine) -> None:
@@ -47,34 +54,36 @@ class CurveFigures:
         length = engine.state.epoch_length
         folder = self.run_dir / "figures"
         folder.mkdir(exist_ok=True)
-        save_figure(draw_learning_curves(curves, self.labels, length), folder / "learning_curves.png")
+        save_figure(draw_learning_curves(curves, self.labels, length, self.title), folder / "learning_curves.png")
         if curves[weights[0]]:
-            save_figure(draw_class_weights(curves, self.labels, length), folder / "class_weights.png")
+            save_figure(draw_class_weights(curves, self.labels, length, self.title), folder / "class_weights.png")
 
 
-def draw_learning_curves(curves: Curves, labels: Sequence[str], epoch_length: int) -> Figure:
+def draw_learning_curves(curves: Curves, labels: Sequence[str], epoch_length: int, title: str = "") -> Figure:
     """Draw the training loss, and Dice and IoU of every class at each validation, over epochs."""
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     loss, dice, iou = figure.subplots(1, 3)
-    _plot(loss, curves["train/loss"], epoch_length, PALETTE[5], "", marker="")
+    figure.suptitle(title, fontsize=9)
+    _plot(loss, curves["train/loss"], epoch_length, LOSS_COLOUR, "", marker="")
     loss.set_title("training loss")
     for axis, kind in ((dice, "dice"), (iou, "iou")):
-        for index, label in enumerate(labels):
-            _plot(axis, curves[f"val/{kind}/{label}"], epoch_length, PALETTE[index % len(PALETTE)], label)
+        for colour, label in zip(class_colours(labels), labels, strict=True):
+            _plot(axis, curves[f"val/{kind}/{label}"], epoch_length, colour, label)
         axis.set_title(f"validation {'Dice' if kind == 'dice' else 'IoU'}")
         axis.set_ylim(0, 1)
-        axis.legend(fontsize=8)
+    iou.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=1 + len(labels) // 12)
     return figure
 
 
-def draw_class_weights(curves: Curves, labels: Sequence[str], epoch_length: int) -> Figure:
+def draw_class_weights(curves: Curves, labels: Sequence[str], epoch_length: int, title: str = "") -> Figure:
     """Draw the adaptive class weight of every class over epochs."""
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     axis = figure.subplots()
-    for index, label in enumerate(labels):
-        _plot(axis, curves[f"acw/w_{label}"], epoch_length, PALETTE[index % len(PALETTE)], label)
+    for colour, label in zip(class_colours(labels), labels, strict=True):
+        _plot(axis, curves[f"acw/w_{label}"], epoch_length, colour, label)
+    figure.suptitle(title, fontsize=9)
     axis.set_title("adaptive class weights")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=1 + len(labels) // 12)
     return figure
 
 
@@ -83,3 +92,4 @@ def _plot(axis: Any, curve: dict[int, float], length: int, colour: str, label: s
     epochs, values = [step / length for step in steps], [curve[step] for step in steps]
     axis.plot(epochs, values, marker=marker, color=colour, label=label)
     axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))

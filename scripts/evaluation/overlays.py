@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine, Events
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from ..palette import CONFUSED, INVENTED, MISSED, as_rgb, class_colours, has_background
 from ..storage.atomic_files import write_atomically
 
-# Okabe and Ito's colours, told apart by people with any form of colour vision; class 0 is left clear where it is
-# background
-PALETTE = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"]
+if TYPE_CHECKING:
+    from ..datasets import PreparedDataset
+
+OPACITY, ERROR_OPACITY = 0.5, 0.85
+LEGEND_COLUMNS = 7
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,25 @@ class Example:
 
 
 def draw_examples(
-    examples: Sequence[Example], names: Sequence[str], num_classes: int, ignore_index: int | None = None
+    examples: Sequence[Example],
+    names: Sequence[str],
+    labels: Sequence[str],
+    ignore_index: int | None = None,
+    title: str = "",
 ) -> Figure:
-    """Draw a row an example: image, truth, each prediction, and the errors of the last prediction.
+    """Draw a row per example: image, truth, each prediction, and the errors of the last prediction; below, a legend.
 
     Args:
         examples: what to draw.
         names: a title for each prediction.
-        num_classes: C.
+        labels: class names, index = class value. A class 0 called background is left clear.
         ignore_index: label that is no error whatever was predicted.
+        title: of the whole picture; what it shows.
     """
     columns = ["image", "truth", *names, f"errors of {names[-1]}"]
-    figure = Figure(figsize=(2.2 * len(columns), 2.35 * len(examples)), layout="constrained")
+    rows = -(-(len(labels) + 3) // LEGEND_COLUMNS)
+    height = 2.35 * len(examples) + 0.25 * rows + (0.3 if title else 0)
+    figure = Figure(figsize=(2.2 * len(columns), height), layout="constrained")
     axes = figure.subplots(len(examples), len(columns), squeeze=False)
     for row, example in zip(axes, examples, strict=True):
         for axis in row:
@@ -51,22 +62,54 @@ def draw_examples(
             axis.set_yticks([])
         row[0].set_ylabel(example.title, fontsize=8)
         for axis, mask in zip(row[1:-1], [example.truth, *example.predictions], strict=True):
-            _overlay(axis, mask, num_classes)
-        wrong = example.predictions[-1] != example.truth
-        if ignore_index is not None:
-            wrong &= example.truth != ignore_index
-        row[-1].imshow(
-            np.ma.masked_where(~wrong, wrong), cmap=ListedColormap(["#FF2020"]), alpha=0.8, interpolation="nearest"
-        )
+            axis.imshow(paint_classes(mask, labels), interpolation="nearest")
+        errors = paint_errors(example.truth, example.predictions[-1], labels, ignore_index)
+        row[-1].imshow(errors, interpolation="nearest")
     for axis, column in zip(axes[0], columns, strict=True):
         axis.set_title(column, fontsize=9)
+    figure.suptitle(title, fontsize=9)
+    handles = legend_handles(labels)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), LEGEND_COLUMNS), fontsize=8)
     return figure
 
 
-def _overlay(axis: Any, mask: NDArray[Any], num_classes: int) -> None:
-    colours = ListedColormap([PALETTE[1 + (i - 1) % (len(PALETTE) - 1)] for i in range(1, num_classes)])
-    shown = np.ma.masked_where((mask == 0) | (mask >= num_classes), mask)
-    axis.imshow(shown, cmap=colours, vmin=1, vmax=max(num_classes - 1, 2), alpha=0.5, interpolation="nearest")
+def paint_classes(mask: NDArray[Any], labels: Sequence[str]) -> NDArray[np.uint8]:
+    """The classes of a mask (H, W) in their colours (H, W, 4); background and what is no class are clear."""
+    table = np.zeros((max(int(mask.max()), len(labels)) + 1, 4), dtype=np.uint8)
+    for value, colour in enumerate(class_colours(labels)):
+        table[value] = (*as_rgb(colour), 0 if value == 0 and has_background(labels) else round(255 * OPACITY))
+    painted: NDArray[np.uint8] = table[mask.astype(np.int64)]
+    return painted
+
+
+def paint_errors(
+    truth: NDArray[Any], prediction: NDArray[Any], labels: Sequence[str], ignore_index: int | None = None
+) -> NDArray[np.uint8]:
+    """Where a prediction differs from the truth, both (H, W), as colours (H, W, 4).
+
+    Foreground that is missed, foreground that is invented, and one class taken for another; without a background there
+    is the last alone.
+    """
+    wrong = prediction != truth
+    if ignore_index is not None:
+        wrong &= truth != ignore_index
+    background = 0 if has_background(labels) else -1
+    painted = np.zeros((*truth.shape, 4), dtype=np.uint8)
+    kinds = ((MISSED, prediction == background), (INVENTED, truth == background))
+    painted[wrong] = (*as_rgb(CONFUSED), round(255 * ERROR_OPACITY))
+    for colour, where in kinds:
+        painted[wrong & where] = (*as_rgb(colour), round(255 * ERROR_OPACITY))
+    return painted
+
+
+def legend_handles(labels: Sequence[str]) -> list[Patch]:
+    """What each colour of a picture stands for: classes, then kinds of errors."""
+    coloured = list(zip(class_colours(labels), labels, strict=True))[has_background(labels) :]
+    handles = [Patch(color=colour, alpha=OPACITY, label=label) for colour, label in coloured]
+    kinds = [(CONFUSED, "error: another class")]
+    if has_background(labels):
+        kinds = [(MISSED, "error: missed"), (INVENTED, "error: invented"), *(kinds if len(labels) > 2 else [])]
+    return handles + [Patch(color=colour, label=label) for colour, label in kinds]
 
 
 def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
@@ -79,14 +122,13 @@ def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
 class OverlayFigure:
     """Handler of an evaluator that draws fixed images of the evaluated part after every run.
 
-    The images are those with the most foreground, one a case, in the order of the cases.
+    The images are those with the most foreground, one per case, in the order of the cases.
 
     Args:
         run_dir: folder of the run; pictures go to ``figures/`` in it.
-        name: beginning of the file's name; the trainer's epoch is added.
-        items: what is evaluated: ``label``, ``case`` and ``slice`` of each image.
-        num_classes: C.
-        ignore_index: label that is no error.
+        name: beginning of the file's name; the epoch of the network is added.
+        dataset: the prepared data set.
+        part: which part of it is evaluated.
         max_cases: how many cases to draw.
         prediction_name: title of the prediction's column.
     """
@@ -95,18 +137,21 @@ class OverlayFigure:
         self,
         run_dir: str | Path,
         name: str,
-        items: Sequence[dict[str, Any]],
-        num_classes: int,
-        ignore_index: int | None = None,
+        dataset: PreparedDataset,
+        part: str,
         max_cases: int = 4,
         prediction_name: str = "prediction",
     ) -> None:
+        self.run_name = Path(run_dir).name
         self.folder = Path(run_dir) / "figures"
         self.name = name
-        self.num_classes = num_classes
-        self.ignore_index = ignore_index
+        self.dataset = dataset
+        self.part = part
         self.prediction_name = prediction_name
-        self._wanted = {(item["case_index"], item["slice"]) for item in choose_items(items, max_cases, ignore_index)}
+        items = dataset.items(part)
+        self._slices = Counter(item["case_index"] for item in items)
+        chosen = choose_items(items, max_cases, dataset.ignore_index)
+        self._wanted = {(item["case_index"], item["slice"]) for item in chosen}
         self._examples: dict[tuple[int, int], Example] = {}
 
     def attach(self, engine: Engine) -> None:
@@ -118,17 +163,31 @@ class OverlayFigure:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
             key = (int(item["case_index"]), int(item["slice"]))
             if key in self._wanted:
-                image, truth, pred = (_as_picture(output[name]) for name in ("image", "label", "pred"))
-                self._examples[key] = Example(f"{item['case']} slice {key[1]}", image, truth, [pred])
+                image, truth, pred = (as_picture(output[name]) for name in ("image", "label", "pred"))
+                title = example_title(item["case"], key[1], self._slices[key[0]])
+                self._examples[key] = Example(title, image, truth, [pred])
 
     def _draw(self, engine: Engine) -> None:
         if not self._examples:
             return
         examples = [self._examples[key] for key in sorted(self._examples)]
-        figure = draw_examples(examples, [self.prediction_name], self.num_classes, self.ignore_index)
+        epoch = network_epoch(engine)
+        title = f"{self.run_name} · {self.dataset.name}, {self.part} part · epoch {epoch}"
+        labels, ignored = self.dataset.labels, self.dataset.ignore_index
+        figure = draw_examples(examples, [self.prediction_name], labels, ignored, title)
         self.folder.mkdir(exist_ok=True)
-        save_figure(figure, self.folder / f"{self.name}_epoch_{engine.state.epoch:03d}.png")
+        save_figure(figure, self.folder / f"{self.name}_epoch_{epoch:03d}.png")
         self._examples.clear()
+
+
+def network_epoch(engine: Engine) -> int:
+    """The epoch that the evaluated network was trained for: that of its checkpoint, or the trainer's own."""
+    return int(getattr(engine.state, "checkpoint_epoch", engine.state.epoch))
+
+
+def example_title(case: str, index: int, slices: int) -> str:
+    """What an image is called: a picture has no slices to count."""
+    return case if slices == 1 else f"{case} slice {index}"
 
 
 def choose_items(items: Sequence[dict[str, Any]], max_cases: int, ignore_index: int | None) -> list[dict[str, Any]]:
@@ -147,7 +206,7 @@ def choose_items(items: Sequence[dict[str, Any]], max_cases: int, ignore_index: 
     return [item for _, item in chosen.values()]
 
 
-def _as_picture(tensor: Any) -> NDArray[Any]:
+def as_picture(tensor: Any) -> NDArray[Any]:
     """(C, X, Y) as (Y, X) or, for three channels, (Y, X, 3)."""
     array = np.asarray(tensor.detach().cpu())
     return array[0].T if array.shape[0] != 3 else array.transpose(2, 1, 0)

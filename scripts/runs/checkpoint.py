@@ -98,10 +98,13 @@ class NetworkLoader:
         """Attach to the evaluator."""
         engine.add_event_handler(Events.STARTED, self._load)
 
-    def _load(self, _engine: Engine) -> None:
+    def _load(self, engine: Engine) -> None:
         if self.sha256 is not None:
             require_sha256(self.checkpoint, self.sha256)
-        trained_on = load(self.checkpoint).get("metadata", {}).get("split_sha256")
+        state = load(self.checkpoint)
+        if "progress" in state:
+            engine.state.checkpoint_epoch = state["progress"]["epoch"]  # for the names of pictures
+        trained_on = state.get("metadata", {}).get("split_sha256")
         if self.split_sha256 is not None and trained_on != self.split_sha256:
             raise UserError(
                 f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score may "

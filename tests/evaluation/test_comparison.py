@@ -31,7 +31,9 @@ def test_image_truth_and_prediction_lie_on_each_other(tmp_path: Path, monkeypatc
     monkeypatch.setattr(comparison, "save_figure", lambda *_a, **_k: None)
     monkeypatch.setattr(comparison, "find_run_dir", lambda output_dir, run: Path(output_dir) / run)
     monkeypatch.setattr(comparison, "load_network", lambda network, _path: network)
-    dataset = SimpleNamespace(items=lambda _part: [item], num_classes=2, name="x", split_sha256="")
+    dataset = SimpleNamespace(
+        items=lambda _part: [item], labels=["background", "organ"], ignore_index=None, name="x", split_sha256=""
+    )
     comparison.draw_comparison(
         ["run"], ["prediction"], tmp_path, dataset, "test", lambda _: {"image": tensors, "label": tensors}, Threshold(),
         tmp_path / "picture.png",

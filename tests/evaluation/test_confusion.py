@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,7 +35,9 @@ def test_the_handler_takes_label_for_truth_and_pred_for_prediction(
     monkeypatch.setattr(confusion, "save_figure", lambda *_: None)
     output = [{"label": torch.tensor([[0, 0, 1]]), "pred": torch.tensor([[1, 1, 1]])}]
     engine = Engine(lambda _engine, _batch: output)
-    confusion.ConfusionFigure(tmp_path, "validation", ["background", "organ"]).attach(engine)
+    confusion.ConfusionFigure(
+        tmp_path, "validation", SimpleNamespace(labels=["background", "organ"], ignore_index=None)
+    ).attach(engine)
     for _ in range(2):  # each run counts from 0
         engine.run([0], max_epochs=1)
     assert drawn == [[[0, 2], [0, 1]]] * 2

@@ -10,7 +10,19 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 from PIL import Image
 
-from scripts.evaluation.overlays import Example, OverlayFigure, choose_items, draw_examples, save_figure
+from scripts.evaluation.overlays import (
+    Example,
+    OverlayFigure,
+    choose_items,
+    draw_examples,
+    example_title,
+    paint_classes,
+    paint_errors,
+    save_figure,
+)
+from scripts.palette import CLASS_COLOURS, CONFUSED, INVENTED, MISSED
+
+LABELS = ["background", "organ"]
 
 
 def _items(folder: Path) -> list[dict[str, object]]:
@@ -40,28 +52,44 @@ def test_ignored_pixels_are_no_foreground(tmp_path: Path) -> None:
     assert choose_items(items, 1, None)[0]["slice"] == 7
 
 
-def test_errors_are_red_where_prediction_and_truth_differ(tmp_path: Path) -> None:
-    truth = np.zeros((20, 20), int)
-    wrong = truth.copy()
-    wrong[5:15, 5:15] = 1
-    image = np.zeros((20, 20))
+def _colour(pixel: np.ndarray) -> str:
+    return "clear" if pixel[3] == 0 else "#{:02X}{:02X}{:02X}".format(*pixel[:3])
 
-    def red_pixels(prediction: np.ndarray, ignore_index: int | None = None, truth: np.ndarray = truth) -> int:
-        figure = draw_examples([Example("x", image, truth, [prediction])], ["p"], 2, ignore_index)
-        save_figure(figure, tmp_path / "f.png")
-        with Image.open(tmp_path / "f.png") as picture:
-            pixels = np.asarray(picture.convert("RGB")).astype(int)
-        return int(((pixels[..., 0] > 180) & (pixels[..., 1:] < 60).all(-1)).sum())
 
-    assert red_pixels(truth) == 0
-    assert red_pixels(wrong) > 500
-    assert red_pixels(wrong, 255, np.full((20, 20), 255)) == 0
+def test_missed_invented_and_confused_pixels_are_told_apart() -> None:
+    truth = np.array([[0, 1, 0, 1, 2, 255]])
+    prediction = np.array([[0, 0, 1, 2, 2, 1]])
+    expected = ["clear", MISSED, INVENTED, CONFUSED, "clear", "clear"]
+    assert [_colour(pixel) for pixel in paint_errors(truth, prediction, ["background", "a", "b"], 255)[0]] == expected
+    streets = [_colour(pixel) for pixel in paint_errors(truth, prediction, ["sky", "a", "b"], 255)[0]]
+    assert streets == ["clear", CONFUSED, CONFUSED, CONFUSED, "clear", "clear"]  # sky is a class as the others are
+
+
+def test_a_class_has_one_colour_and_background_and_what_is_no_class_are_clear() -> None:
+    mask = np.array([[0, 1, 2, 255]])
+    first, second = CLASS_COLOURS[:2]
+    assert [_colour(pixel) for pixel in paint_classes(mask, ["background", "a", "b"])[0]] == [
+        "clear", first, second, "clear",
+    ]  # fmt: skip
+    assert [_colour(pixel) for pixel in paint_classes(mask, ["sky", "a"])[0]] == [first, second, "clear", "clear"]
+
+
+def test_the_picture_says_what_it_shows_and_which_colour_is_which_class() -> None:
+    example = Example(example_title("Case07", 3, 12), np.eye(8), np.eye(8, dtype=int), [np.eye(8, dtype=int)])
+    figure = draw_examples([example], ["CE"], ["background", "nerve", "vessel"], title="run · usgra · epoch 7")
+    assert figure.get_suptitle() == "run · usgra · epoch 7"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "nerve", "vessel", "error: missed", "error: invented", "error: another class",
+    ]  # fmt: skip
+    assert [axis.get_title() for axis in figure.axes] == ["image", "truth", "CE", "errors of CE"]
+    assert figure.axes[0].get_ylabel() == "Case07 slice 3"
+    assert example_title("street", 0, 1) == "street"
 
 
 def test_the_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     example = Example("x", np.eye(8), np.eye(8, dtype=int), [np.eye(8, dtype=int)])
     for name in ("1.png", "2.png"):
-        save_figure(draw_examples([example], ["p"], 2), tmp_path / name)
+        save_figure(draw_examples([example], ["p"], LABELS), tmp_path / name)
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 
 
@@ -69,7 +97,8 @@ def test_the_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_validation_leaves_one_picture_of_fixed_images(tmp_path: Path, channels: int) -> None:
     items = _items(tmp_path)
     engine = Engine(lambda engine, batch: None)
-    handler = OverlayFigure(tmp_path, "validation", items, num_classes=2, max_cases=2)
+    dataset = SimpleNamespace(items=lambda part: items, labels=LABELS, ignore_index=None, name="phantom")
+    handler = OverlayFigure(tmp_path, "validation", dataset, "val", max_cases=2)
     shown = {
         "image": MetaTensor(torch.rand(channels, 8, 8)),
         "label": MetaTensor(torch.zeros(1, 8, 8)),

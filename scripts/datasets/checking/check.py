@@ -88,7 +88,7 @@ def _look(
         pair = read_pair(case, labels, ignore_index, in_channels)
     except (OSError, ValueError) as error:
         return Row(case, None, " ".join(str(error).split())), None
-    thumbnail = draw_thumbnail(pair, len(labels)) if case.name in shown else None
+    thumbnail = draw_thumbnail(pair, labels) if case.name in shown else None
     return Row(case, facts_of(case, pair, len(labels))), thumbnail
 
 

@@ -38,7 +38,7 @@ def write_report(
     twins = _twins(rows)
     writer.writerows(_cells(row, labels, twins) for row in rows)
     (folder / CHECK_CSV).write_text(text.getvalue(), encoding="utf-8")
-    write_sheet(folder / CHECK_PNG, thumbnails)
+    write_sheet(folder / CHECK_PNG, thumbnails, labels)
 
 
 def format_table(rows: Sequence[Row], labels: Sequence[str]) -> str:
