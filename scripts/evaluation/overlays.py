@@ -52,7 +52,8 @@ def draw_examples(
     """
     columns = ["image", "truth", *names, f"errors of {names[-1]}"]
     rows = -(-(len(labels) + 3) // LEGEND_COLUMNS)
-    height = 2.35 * len(examples) + 0.25 * rows + (0.3 if title else 0)
+    height = sum(2.2 * example.image.shape[0] / example.image.shape[1] + 0.15 for example in examples)
+    height += 0.3 * rows + (0.3 if title else 0)
     figure = Figure(figsize=(2.2 * len(columns), height), layout="constrained")
     axes = figure.subplots(len(examples), len(columns), squeeze=False)
     for row, example in zip(axes, examples, strict=True):
