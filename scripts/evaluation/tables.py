@@ -15,6 +15,8 @@ from ignite.engine import Engine, Events
 
 from ..storage.atomic_files import write_text
 from ..tracking import Journal, MlflowMirror
+from ..tracking.addresses import given_address
+from ..tracking.refusals import explain
 from .metrics import OverlapScores, dice_and_iou, sum_by_case
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class ScoreTables:
         part: what is evaluated, "val" or "test".
         metric: the evaluator's metric, by its name as in ``key_val_metric``.
         case_names: the data set's cases, in the order of ``case_index``.
-        tracking_uri: MLflow's address.
+        tracking_uri: MLflow's address; the run's own where none was given.
     """
 
     def __init__(
@@ -84,9 +86,9 @@ class ScoreTables:
             journal.log_artifact(path, f"evaluation/{self.part}")
         journal.close()
         try:
-            MlflowMirror(self.run_dir, tracking_uri=self.tracking_uri).push()
+            MlflowMirror(self.run_dir, tracking_uri=given_address(self.tracking_uri)).push()
         except Exception as error:
-            logger.warning("MLflow can't be reached (%s); the scores wait in %s", type(error).__name__, journal.path)
+            logger.warning("%s; the scores wait in %s", explain(error), journal.path)
 
     def _say(self, scores: dict[str, float], cases: int, images: int) -> None:
         logger.info("%s part: %d cases, %d images", self.part, cases, images)

@@ -23,7 +23,8 @@ CONFIG, SPLIT = "config.yaml", "split.json"  # what runs, and on which cases, as
 # numbers. (The data are compared by their fingerprint; max_epochs may be raised.)
 FREE_KEYS = {
     "bundle_root", "checkpoint_interval", "dataset_dir", "experiment_name", "loss_interval", "max_epochs",
-    "max_skipped_batches", "model_file", "num_workers", "output_dir", "resume", "run_name", "tracking_uri",
+    "max_skipped_batches", "model_file", "num_workers", "output_dir", "resume", "run_name", "tracking_patience",
+    "tracking_uri",
 }  # fmt: skip
 EPOCH_READERS = (
     "initialize",

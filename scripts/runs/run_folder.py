@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ..configuration.passwords import without_passwords
 from ..configuration.paths import without_paths
 from ..configuration.workflow import executed_config
 from ..errors import MissingFileError, UserError
@@ -105,7 +106,7 @@ def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
         refuse_other_split(run_dir, json.loads((run_dir / SPLIT).read_text(encoding="utf-8")), split)
     write_text(run_dir / SPLIT, json.dumps(split, indent=1))
     (run_dir / TRACKED_CONFIG).parent.mkdir(exist_ok=True)
-    for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, config)):
+    for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, without_passwords(config))):
         write_text(run_dir / name, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     _point_latest(run_dir.parent, run_dir.name)
 

@@ -13,11 +13,12 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..networks import AdaptiveClassWeight
+from .addresses import given_address
 from .journal import Journal
 from .machine import MachineUse
 from .mirror import RUNNING, MlflowMirror
 from .monai_tracking import share_run
-from .uploader import Uploader
+from .uploader import PATIENCE, Uploader
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class RunTracker:
         network: the network, whose class weights are recorded when it has any.
         labels: class names, index = class value.
         loss_interval: iterations between two records of the loss, >= 1.
+        patience: seconds at the end of the training without an answer of MLflow's, after which the rest waits on disk.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class RunTracker:
         network: torch.nn.Module | None = None,
         labels: list[str] | None = None,
         loss_interval: int = 1,
+        patience: float = PATIENCE,
     ) -> None:
         self.run_dir = Path(run_dir)
         self.evaluator = evaluator
@@ -66,8 +69,9 @@ class RunTracker:
         self.loss_interval = loss_interval
         self.journal = Journal(run_dir)
         description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
-        self._mirror = MlflowMirror(run_dir, {**description, "params": parameters, "tags": tags})
-        self._uploader = Uploader(self._mirror)
+        whole = {**description, "params": parameters, "tags": tags}
+        self._mirror = MlflowMirror(run_dir, whole, tracking_uri=given_address(tracking_uri))
+        self._uploader = Uploader(self._mirror, patience=patience)
         self._machine = MachineUse(self.run_dir)
         self._machine_time = self._epoch_start = self._iteration_end = time.perf_counter()
         self._iterations = 0  # of this process in this epoch
@@ -88,7 +92,7 @@ class RunTracker:
             self.evaluator.add_event_handler(Events.COMPLETED, self._validated)
 
     def close(self, status: str) -> None:
-        """Record how the run ended and wait until MLflow has everything, as long as it answers."""
+        """Record how the run ended, on disk, then wait until MLflow has everything, as long as it answers."""
         if self._closed:
             return
         self._closed = True

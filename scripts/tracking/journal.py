@@ -1,4 +1,4 @@
-"""The journal of a run: every metric and artefact, one JSON object a line, on local disk.
+"""The journal of a run: every metric, artefact and change of status, one JSON object a line, on local disk.
 
 The journal is the truth and MLflow a copy of it: an outage of the tracking server loses nothing. A line is appended by
 one ``write``, so that a killed process leaves at most one incomplete last line, which readers pass over.
@@ -49,6 +49,11 @@ class Journal:
     def log_artifact(self, file: str | Path, folder: str) -> None:
         """Record that ``file``, a path inside the run folder, belongs to the run's artefacts under ``folder``."""
         self._append({"artifact": Path(file).relative_to(self.path.parent).as_posix(), "folder": folder})
+
+    def log_status(self, status: str) -> None:
+        """Record how the run is from now on, "RUNNING", "FINISHED", "FAILED" or "KILLED", and force it to the disk."""
+        self._append({"status": status})
+        self.flush()
 
     def flush(self) -> None:
         """Force what was recorded to the disk."""

@@ -8,40 +8,42 @@ MLflow's own unique key (run, name, step, time, value) makes bringing a point ov
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..configuration.passwords import without_password
 from ..storage.atomic_files import write_text
 from ..storage.locks import file_lock
-from .journal import JOURNAL_NAME, read_records
-from .stores import require_answer, sqlite_file, store_lock
+from .addresses import absolute, sqlite_address, sqlite_file
+from .journal import JOURNAL_NAME, Journal, read_records
+from .mlflow_run import find_or_create_run
+from .refusals import is_refusal
+from .sender import Sender
+from .stores import open_client, prepare_client, require_answer, store_lock
+
+logger = logging.getLogger(__name__)
 
 STATE_NAME = "tracking.json"
-UID_TAG = "adfl.run_uid"
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages of trainings, not of chats
 BATCH = 1000  # points a call, the most that MLflow takes
 RUNNING = "RUNNING"
-
-# MLflow's own patience (7 retries of 120 s) would hold a call for minutes; here a failed call is made again later.
-SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
+NOTHING_THERE: dict[str, Any] = {"run_id": None, "offset": 0, "told": None, "refused": {}}
 
 
 class MlflowMirror:
     """Brings the journal of one run to MLflow; may fail at any call and be called again, also by several processes.
 
     Args:
-        run_dir: folder of the run; ``tracking.json`` in it remembers what MLflow has. description: for a new run its
-        ``tracking_uri``, ``experiment_name``, ``run_name``, ``params`` and ``tags``; None
-            goes on with what ``tracking.json`` says.
-        tracking_uri: another address for a run that is known already.
+        run_dir: folder of the run; ``tracking.json`` in it remembers what MLflow has.
+        description: for a new run its ``tracking_uri``, ``experiment_name``, ``run_name``, ``params`` and ``tags``;
+            None goes on with what ``tracking.json`` says.
+        tracking_uri: the address to use from now on for a run that is known already; None for the run's own. A run
+            that goes to another address is there in whole.
     """
 
     def __init__(
@@ -49,146 +51,160 @@ class MlflowMirror:
     ) -> None:
         self.run_dir = Path(run_dir)
         self._path = self.run_dir / STATE_NAME
+        self._journal = self.run_dir / JOURNAL_NAME
+        given = tracking_uri or (description or {}).get("tracking_uri")
         if description is not None and not self._path.is_file():
             plain = json.loads(json.dumps(description, default=str))
-            self.state: dict[str, Any] = {
-                **plain,
-                "uid": uuid.uuid4().hex,
-                "run_id": None,
-                "offset": 0,
-                "status": None,
-                "told": None,
-            }
+            address = without_password(absolute(plain["tracking_uri"]))
+            place = {"tracking_uri": address, "output_dir": str(self.run_dir.resolve().parent)}
+            self.state: dict[str, Any] = {**plain, **place, "uid": uuid.uuid4().hex, **NOTHING_THERE}
             self._save()
-        self.state = json.loads(self._path.read_text(encoding="utf-8"))
-        self.tracking_uri = tracking_uri or self.state["tracking_uri"]
+        self.state = self._read()
+        own = self.state["tracking_uri"]
+        self.tracking_uri = absolute(tracking_uri or own)
+        if tracking_uri is None:  # the run's own, with the login that the process knows
+            known = [uri for uri in (given, os.environ.get("MLFLOW_TRACKING_URI")) if uri]
+            self.tracking_uri = next((uri for uri in known if without_password(absolute(uri)) == own), own)
         self.calls = 0  # that MLflow has answered
+        self.waiting = False  # for another process to leave the store
         self._client: Any = None
+        self._sender: Sender | None = None
 
     @property
     def pending(self) -> bool:
         """Whether MLflow lacks something that the journal has."""
-        journal = self.run_dir / JOURNAL_NAME
-        size = journal.stat().st_size if journal.is_file() else 0
-        return bool(self.state["offset"] < size or self.state["status"] != self.state["told"])
+        size = self._journal.stat().st_size if self._journal.is_file() else 0
+        elsewhere = self.state["tracking_uri"] != without_password(self.tracking_uri)
+        return bool(self.state["offset"] < size or elsewhere)
 
     @property
     def unfinished(self) -> bool:
         """Whether no end of the run is known."""
-        return self.state["status"] in (None, RUNNING)
+        status = self.state["told"]
+        for record, _ in read_records(self._journal, self.state["offset"]) if self._journal.is_file() else ():
+            status = record.get("status", status)
+        return status in (None, RUNNING)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """What MLflow has refused for good, each with the reason; everything else is there."""
+        return {what: entry["reason"] for what, entry in self.state["refused"].items()}
 
     def finish(self, status: str) -> None:
-        """Remember how the run is, "RUNNING", "FINISHED", "FAILED" or "KILLED"; the next ``push`` tells MLflow."""
-        self.state["status"] = status
-        self._save()
+        """Record on disk that the run is RUNNING, FINISHED, FAILED or KILLED; the next ``push`` tells MLflow."""
+        journal = Journal(self.run_dir)
+        journal.log_status(status)
+        journal.close()
+
+    def retry_refused(self) -> None:
+        """Let the next ``push`` try again what MLflow has refused."""
+        if self.state["refused"]:
+            first = min(entry["offset"] for entry in self.state["refused"].values())
+            self.state |= {"offset": min(first, self.state["offset"]), "refused": {}}
+            self._save()
 
     def push(self) -> None:
-        """Bring over what MLflow lacks; raises whatever MLflow raises, with nothing lost."""
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
-        with file_lock(self.run_dir / ".tracking.lock"):
-            known = json.loads(
-                self._path.read_text(encoding="utf-8")
-            )  # another process may have brought over something
-            self.state |= {name: known[name] for name in ("run_id", "offset", "told")}
+        """Bring over what MLflow lacks; raises whatever MLflow raises, with nothing lost.
+
+        Raises:
+            TrackingRefusedError: MLflow answers and takes nothing of this run; says what to do.
+        """
+        prepare_client()  # before the locks, since it takes seconds
+        with self._turn(file_lock(self.run_dir / ".tracking.lock")):
+            known = self._read()  # another process may have brought over something
+            self.state |= {name: known[name] for name in ("tracking_uri", *NOTHING_THERE)}
+            self._move()
             require_answer(self.tracking_uri)
-            with store_lock(self.tracking_uri):
+            with self._turn(store_lock(self.tracking_uri)):
                 self._ensure_run()
                 self._push_records()
-                self._push_status()
+
+    @contextlib.contextmanager
+    def _turn(self, lock: contextlib.AbstractContextManager[Any]) -> Iterator[None]:
+        """Hold a lock, and let it be known while others have it."""
+        self.waiting = True
+        try:
+            with lock:
+                self.waiting = False
+                yield
+        finally:
+            self.waiting = False
+
+    def _move(self) -> None:
+        """Begin from the start where the run goes to another address than before."""
+        if self.state["tracking_uri"] != without_password(self.tracking_uri):
+            self.state |= {**NOTHING_THERE, "tracking_uri": without_password(self.tracking_uri)}
+            self._sender = None
 
     def _push_records(self) -> None:
-        journal = self.run_dir / JOURNAL_NAME
-        if not journal.is_file():
+        if not self._journal.is_file():
             return
-        batch: list[tuple[dict[str, Any], int]] = []
-        points = 0
-        for record, offset in read_records(journal, self.state["offset"]):
+        batch: list[dict[str, Any]] = []
+        points, end = 0, self.state["offset"]
+        for record, offset in read_records(self._journal, self.state["offset"]):
             more = len(record.get("metrics", ()))
             if batch and points + more > BATCH:
-                self._send(batch)
+                self._send(batch, end)
                 batch, points = [], 0
-            batch.append((record, offset))
-            points += more
+            batch.append(record)
+            points, end = points + more, offset
         if batch:
-            self._send(batch)
+            self._send(batch, end)
 
-    def _push_status(self) -> None:
-        status = self.state["status"]
-        if status == self.state["told"]:
-            return
-        if status == RUNNING:
-            self._client.update_run(self.state["run_id"], status=RUNNING)
-        else:
-            self._client.set_terminated(self.state["run_id"], status)
-        self.state["told"] = status
+    def _send(self, batch: list[dict[str, Any]], end: int) -> None:
+        assert self._sender is not None
+        try:
+            self._sender.send(batch)
+        except Exception as error:
+            if is_refusal(error):
+                self._sender.require_run()  # says so where the whole run is refused
+            raise
+        statuses = [record["status"] for record in batch if "status" in record]
+        self.state |= {"offset": end, "told": statuses[-1] if statuses else self.state["told"]}
         self._save()
+
+    def _note_refusal(self, what: str, why: str, remedy: str) -> None:
+        if what not in self.state["refused"]:
+            self.state["refused"][what] = {"reason": why, "offset": self.state["offset"]}
+            logger.warning("MLflow refuses %s of %s (%s): left out; %s", what, self.run_dir.name, why, remedy)
+        self._answered()
+
+    def _answered(self) -> None:
+        self.calls += 1
 
     def _ensure_run(self) -> None:
-        if self._client is not None:
+        if self._sender is not None and self._sender.run_id == self.state["run_id"]:
             return
-        import mlflow
-        from mlflow.entities import Param, RunTag
-
-        client = mlflow.MlflowClient(self.tracking_uri)
-        if self.state["run_id"] is None:
-            experiment_id = self._experiment(client)
-            found = client.search_runs([experiment_id], f"tags.`{UID_TAG}` = '{self.state['uid']}'")
-            tags = {UID_TAG: self.state["uid"]}
-            run = found[0] if found else client.create_run(experiment_id, tags=tags, run_name=self.state["run_name"])
-            params = [Param(name, str(value)[:6000]) for name, value in _flat(self.state["params"]).items()]
-            run_tags = [RunTag(name, str(value)) for name, value in _flat(self.state["tags"]).items()]
-            client.log_batch(run.info.run_id, params=params, tags=run_tags)
-            self.state |= {"run_id": run.info.run_id, "told": RUNNING}
+        client = open_client(self.tracking_uri)
+        self._answered()
+        if self.state["run_id"] is None or not self._is_there(client):
+            database = sqlite_file(self.tracking_uri)
+            self.state["run_id"] = find_or_create_run(client, self.state, database, self._note_refusal)
             self._save()
-        self._client = client
+        place = (client, self.tracking_uri, self.state["run_id"], self.run_dir)
+        self._sender = Sender(*place, answered=self._answered, refused=self._note_refusal)
+        self._sender.require_run()
 
-    def _experiment(self, client: Any) -> str:
-        name = self.state["experiment_name"]
-        experiment = client.get_experiment_by_name(name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        database = sqlite_file(self.tracking_uri)
-        location = (database.parent / "mlartifacts").as_uri() if database else None
+    def _is_there(self, client: Any) -> bool:
+        """Whether MLflow has the run, if only in its trash; a run that was deleted for good begins from the start."""
         try:
-            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
-        except Exception:
-            experiment = client.get_experiment_by_name(name)  # another process was first
-            if experiment is None:
+            client.get_run(self.state["run_id"])
+        except Exception as error:
+            if not is_refusal(error):
                 raise
-            return str(experiment.experiment_id)
+            logger.info("MLflow has lost the run of %s; it gets a new one there, in whole", self.run_dir.name)
+            self.state |= NOTHING_THERE
+            return False
+        return True
 
-    def _send(self, batch: list[tuple[dict[str, Any], int]]) -> None:
-        from mlflow.entities import Metric
-
-        run_id = self.state["run_id"]
-        points = [
-            Metric(name, value, record["time"], record["step"])
-            for record, _ in batch
-            for name, value in record.get("metrics", {}).items()
-        ]
-        if points:
-            self._client.log_batch(run_id, metrics=points)
-            self.calls += 1
-        for file, folder in {(r["artifact"], r["folder"]): None for r, _ in batch if "artifact" in r}:
-            path = (self.run_dir / file).resolve()
-            if self.run_dir.resolve() not in path.parents:
-                raise UserError(f"{self.run_dir / JOURNAL_NAME} names a file outside its folder, {file}: not sent")
-            if path.is_dir():
-                self._client.log_artifacts(run_id, str(path), folder or None)
-            elif path.is_file():
-                self._client.log_artifact(run_id, str(path), folder or None)
-            self.calls += 1
-        self.state["offset"] = batch[-1][1]
-        self._save()
+    def _read(self) -> dict[str, Any]:
+        """What ``tracking.json`` says; a database in an output folder that was moved is looked for in its new place."""
+        state: dict[str, Any] = NOTHING_THERE | json.loads(self._path.read_text(encoding="utf-8"))
+        now, database = self.run_dir.resolve().parent, sqlite_file(state["tracking_uri"])
+        before = Path(state.get("output_dir", now))
+        if database is not None and before != now and before in database.parents:
+            state["tracking_uri"] = sqlite_address(now / database.relative_to(before))
+        return {**state, "output_dir": str(now)}
 
     def _save(self) -> None:
         write_text(self._path, json.dumps(self.state, indent=1))
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Names and values, those of a value that is itself a dict among them."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import urllib.error
-import urllib.request
+import logging
+import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from ..configuration.passwords import redact
 from ..storage.locks import file_lock
+from .addresses import sqlite_file
 
-SQLITE = "sqlite:///"
-ANSWER_WITHIN = 2.0  # seconds
+ARTIFACTS = "mlartifacts"  # folder of the artefacts, beside an SQLite database
+CONNECT_WITHIN = 5.0  # seconds
+
+# MLflow's own patience (7 retries of 120 s) would hold a call for minutes; here a failed call is made again later.
+# The link that it prints when a run ends would land in the progress bar, with the password of its address.
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+TALKATIVE = ("mlflow", "alembic", "urllib3.connectionpool")  # loggers whose lines would land in the progress bar
 
 
-def sqlite_file(tracking_uri: str) -> Path | None:
-    """The database file of an SQLite address, None for a server."""
-    if not tracking_uri.startswith(SQLITE):
-        return None
-    return Path(tracking_uri.removeprefix(SQLITE)).resolve()
+def prepare_client() -> None:
+    """Import MLflow, which takes seconds, with short patience and without lines of its own."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    for name in TALKATIVE:
+        logger = logging.getLogger(name)
+        if logger.level < logging.ERROR:
+            logger.setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
@@ -37,18 +58,79 @@ def store_lock(tracking_uri: str) -> Iterator[None]:
 
 
 def require_answer(tracking_uri: str) -> None:
-    """Ask a server for a sign of life, since MLflow's own client waits for minutes on one that hangs.
+    """Ask a server for a sign of life, as MLflow's own client would: same login, certificates, proxies and time.
+
+    The client itself would try again and again on a server that hangs. Any answer counts, if only to refuse.
 
     Raises:
-        ConnectionError: it does not answer within seconds.
+        ConnectionError: it does not answer; the message holds no password.
     """
-    if not tracking_uri.startswith(("http://", "https://")):
+    if urlsplit(tracking_uri).scheme not in ("http", "https"):
         return
+    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    patience = float(MLFLOW_HTTP_REQUEST_TIMEOUT.get())
+    credentials = get_default_host_creds(tracking_uri)
+    options = {"max_retries": 0, "timeout": (min(CONNECT_WITHIN, patience), patience), "retry_codes": ()}
     try:
-        with urllib.request.urlopen(f"{tracking_uri.rstrip('/')}/health", timeout=ANSWER_WITHIN):
-            pass
-    except urllib.error.HTTPError as error:  # it answers, if only to refuse
-        error.close()
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise ConnectionError(f"{tracking_uri} does not answer: {reason}") from error
+        http_request(credentials, "/health", "GET", raise_on_status=False, stream=True, **options).close()
+    except Exception as error:
+        why = _innermost(error)
+        raise ConnectionError(f"{redact(tracking_uri)} does not answer: {redact(why)}") from None
+
+
+def bring_artifacts_along(database: Path) -> int:
+    """Let an SQLite store whose folder was moved or copied find its artefacts beside it; returns how many experiments.
+
+    MLflow keeps absolute places. Those of ``mlartifacts`` folders that are gone, or of which a copy lies beside the
+    database, are set to the one beside it.
+    """
+    if not database.is_file():
+        return 0
+    here = database.parent / ARTIFACTS
+    moved = 0
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+            return 0
+        for identity, location in connection.execute("SELECT experiment_id, artifact_location FROM experiments"):
+            path = _local_path(location)
+            if path is None or path.name != ARTIFACTS or path == here or (path.is_dir() and not here.is_dir()):
+                continue
+            place = (here.as_uri(), identity)
+            connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", place)
+            connection.execute(
+                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE experiment_id = ?"
+                " AND substr(artifact_uri, 1, ?) = ?",
+                (here.as_uri(), len(location) + 1, identity, len(location), location),
+            )
+            moved += 1
+    return moved
+
+
+def open_client(tracking_uri: str) -> Any:
+    """An ``MlflowClient``; the caller holds the lock of the store."""
+    import mlflow
+
+    database = sqlite_file(tracking_uri)
+    if database is not None:
+        bring_artifacts_along(database)
+        # MLflow makes the parent of what stands behind "sqlite:///", without decoding it
+        tracking_uri = tracking_uri.replace("sqlite:///", "sqlite+pysqlite:///", 1)
+    return mlflow.MlflowClient(tracking_uri)
+
+
+def _local_path(location: str | None) -> Path | None:
+    if not location or not location.startswith("file:"):
+        return None
+    return Path(url2pathname(urlsplit(location).path))
+
+
+def _innermost(error: BaseException) -> str:
+    """The plainest words that an error of a connection has: those of its first cause."""
+    cause: BaseException = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return str(text).splitlines()[0][:200]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ..errors import MissingFileError, UserError
 from ..runs.lock import is_free
+from .addresses import given_address
 from .mirror import STATE_NAME, MlflowMirror
+from .refusals import explain, reason
 
 logger = logging.getLogger(__name__)
 
@@ -15,20 +17,21 @@ logger = logging.getLogger(__name__)
 def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[str]:
     """Bring the journals of all runs below ``output_dir`` to MLflow; nothing is brought over twice.
 
-    A run that never said how it ended, and whose process is gone, gets the status KILLED.
+    A run that never said how it ended, and whose process is gone, gets the status KILLED. What MLflow has refused
+    before is tried again.
 
     Args:
         output_dir: the folder of all runs.
-        tracking_uri: MLflow's address; by default each run's own.
+        tracking_uri: MLflow's address; each run's own where none was given (the configuration's default is none).
 
     Returns:
         The names of the runs that lacked something and are complete now.
 
     Raises:
         FileNotFoundError: there is no recorded run below ``output_dir``.
-        ValueError: MLflow can't be reached for a run; the others are brought over.
+        ValueError: MLflow can't be reached or takes nothing of a run; the others are brought over.
     """
-    root = Path(output_dir)
+    root, tracking_uri = Path(output_dir), given_address(tracking_uri)
     found = _recorded(root)
     if not found:
         raise MissingFileError(f"no recorded run under {root.resolve()}; name the folder of your runs by --output_dir")
@@ -38,11 +41,11 @@ def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[s
             if _sync(run_dir, tracking_uri):
                 done.append(run_dir.name)
         except Exception as error:
-            failed[run_dir.name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            failed[run_dir.name] = explain(error)
     logger.info("MLflow: %d run(s) brought up to date of %d", len(done), len(found))
     if failed:
-        name, reason = next(iter(failed.items()))
-        raise UserError(f"{len(failed)} run(s) wait for MLflow, such as {name} ({reason}); start it and sync again")
+        name, why = next(iter(failed.items()))
+        raise UserError(f"{len(failed)} run(s) wait for MLflow, such as {name} ({why}); put it right and sync again")
     return done
 
 
@@ -51,19 +54,21 @@ def sync_others(run_dir: Path) -> None:
     for other in _recorded(run_dir.parent):
         if other != run_dir and is_free(other):
             try:
-                if _sync(other, None):
+                if _sync(other, None, retry=False):
                     logger.info("MLflow: brought over what %s had left", other.name)
             except Exception as error:
-                logger.debug("MLflow: %s waits (%s)", other.name, error)
+                logger.debug("MLflow: %s waits (%s)", other.name, reason(error))
 
 
 def _recorded(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"*/{STATE_NAME}") if not path.parent.is_symlink())
 
 
-def _sync(run_dir: Path, tracking_uri: str | None) -> bool:
-    """Returns whether there was anything to bring over."""
+def _sync(run_dir: Path, tracking_uri: str | None, retry: bool = True) -> bool:
+    """Returns whether there was anything to bring over; ``retry`` what MLflow has refused."""
     mirror = MlflowMirror(run_dir, tracking_uri=tracking_uri)
+    if retry:
+        mirror.retry_refused()
     if mirror.unfinished and is_free(run_dir):
         mirror.finish("KILLED")
     if not mirror.pending:

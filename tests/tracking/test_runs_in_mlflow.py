@@ -137,7 +137,7 @@ def train(root, name):
         uploader.wake()
         time.sleep(0.02)
     journal.close()
-    return 0 if uploader.close("FINISHED", patience=60) else 1
+    return 0 if uploader.close("FINISHED") else 1
 
 children = []
 for index in range(12):
