@@ -26,7 +26,7 @@ evaluate: $(STAMP)  ## score the newest run's best checkpoint on the test part
 	@$(RUN) evaluating --config_file "['configs/train.yaml','configs/evaluate.yaml']"
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
-	@$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db --port $(PORT)
+	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)
 
 test: $(DEV_STAMP)  ## run the tests, two at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
