@@ -1,0 +1,168 @@
+"""Sections on the comparison itself: intervals, pairs, the table, patients, noise."""
+
+from __future__ import annotations
+
+import math
+
+from ..analysis import Pair
+from ..components import Components
+from .blocks import Block, Caution, Numbers, Picture, Section, Text
+from .context import Context
+from .forest import draw_forest, draw_significance
+from .noise import draw_noise, shares
+from .paper_layout import paper_blocks
+from .patients import draw_differences, draw_pair, patient_scores
+from .run_sections import race_table
+from .standing import loss_table, pair_table, simultaneous_table
+from .svg import to_svg
+from .tables import Cell, Table, number
+from .verdict import has_intervals
+from .words import count, listed
+
+
+def forest_section(context: Context) -> Section:
+    """Every loss against the chosen one, the set of the best and the ranks left possible."""
+    analysis, study = context.analysis, context.study
+    best = listed(list(analysis.best_set))
+    chosen = analysis.chosen
+    picture = Picture(
+        to_svg(draw_forest(analysis, context.styles), "forest", f"Difference of each loss to {chosen}, with intervals"),
+        f"Difference in {study.primary} to {chosen}.",
+        f"A dot left of the line: worse than {chosen}. The bars are 95 % intervals that hold for all pairs together; "
+        f"a bar that crosses the line leaves open which loss is better. Shaded: differences of at most "
+        f"{number(analysis.margin)}, which do not matter here. Bold: may be the best. Right: the ranks that remain "
+        "possible.",
+    )
+    text = (
+        f"{best} is the only loss that may be the best."
+        if len(analysis.best_set) == 1
+        else f"With 95 % confidence the best loss is one of {count(len(analysis.best_set), 'loss')}: {best}."
+    )
+    if has_intervals(analysis):
+        blocks: list[Block] = [Text(text), picture]
+    else:
+        blocks = [Text("No interval can be given from these scores, so there is nothing to draw.")]
+    blocks.append(Numbers(simultaneous_table(analysis), folded=True))
+    race = race_table(study)
+    return Section("forest", "How far apart are the losses?", [*blocks, *([Numbers(race)] if race else [])])
+
+
+def map_section(context: Context) -> Section:
+    """What is known of every pair."""
+    analysis = context.analysis
+    tested = "each against the reference" if analysis.reference else "all pairs"
+    picture = Picture(
+        to_svg(
+            draw_significance(analysis), "map", "Matrix of all pairs of losses: better, worse, equivalent, undecided"
+        ),
+        "Each row against each column.",
+        f"+ better, ++ better by more than the margin, - and -- the same for worse, = equivalent, ? undecided, "
+        f"· not tested (exploratory). Corrected by Holm's method over {tested}: the chance of any false + or - in the "
+        "whole map is at most 5 %.",
+    )
+    blocks: list[Block] = [picture, *_check(context), Numbers(pair_table(analysis), folded=True)]
+    return Section("pairs", "Which differences are shown?", blocks)
+
+
+def _check(context: Context) -> list[Block]:
+    """The interval of the pair that matters most by another way."""
+    analysis = context.analysis
+    pair = analysis.pair(context.chosen, context.rival)
+    low, high = pair.bootstrap_low, pair.bootstrap_high
+    if not math.isfinite(low) or not math.isfinite(pair.estimate.standard_error):
+        return []
+    return [
+        Text(
+            f"A check by another way: for {pair.a} - {pair.b} a bootstrap over {context.units} and runs gives "
+            f"{number(low, signed=True)} to {number(high, signed=True)}, the interval used here is "
+            f"{number(pair.low, signed=True)} to {number(pair.high, signed=True)}."
+        )
+    ]
+
+
+def table_section(context: Context) -> Section:
+    """The losses' scores, also in the layout of the paper where the study repeats one of its tables."""
+    table = loss_table(context.analysis, context.study.primary)
+    return Section("scores", "The scores", [Numbers(table), *paper_blocks(context)])
+
+
+def patients_section(context: Context) -> Section:
+    """One dot a patient."""
+    analysis, unit = context.analysis, context.study.unit
+    scores = patient_scores(analysis.table)
+    losses, chosen, rival = analysis.table.losses, context.chosen, context.rival
+    order = {other.loss: place for place, other in enumerate(analysis.against_chosen)}
+    others = sorted((loss for loss in losses if loss != chosen), key=lambda loss: order.get(loss, -1))
+    differences, beyond = draw_differences(scores, losses, chosen, others, context.styles)
+    repeats = len(analysis.table.repeats)
+    pair, below = draw_pair(scores, losses, chosen, rival, context.styles[chosen])
+    faint = f" Faint: its {repeats} repeats." if repeats > 1 else ""
+    blocks: list[Block] = [
+        Picture(
+            to_svg(differences, "differences", f"Difference {chosen} minus each other loss for every {unit}"),
+            f"{chosen} against every other loss, {unit} by {unit}.",
+            f"Right of the line: this {unit} is segmented better with {chosen}. One dot a {unit}.{faint} A cross: "
+            f"one of the two missed an object. The upright bar is the mean.{_on_edge(beyond)} Heights within a "
+            "row mean nothing.",
+        ),
+        Picture(
+            to_svg(pair, "pair", f"Score of every {unit} with {chosen} over its score with {rival}"),
+            f"{chosen} and {rival}, {unit} by {unit}.",
+            f"Above the line: better with {chosen}. Low and left: hard {unit}s for both.{faint}{_on_edge(below)}",
+        ),
+    ]
+    return Section("patients", f"{unit.capitalize()} by {unit}", blocks)
+
+
+def _on_edge(points: int) -> str:
+    return f" {count(points, 'point')} beyond the edge {'is' if points == 1 else 'are'} drawn on it." if points else ""
+
+
+def noise_section(context: Context) -> Section:
+    """Parts of the noise, and how the interval shrinks."""
+    analysis, chosen = context.analysis, context.chosen
+    pairs = [analysis.pair(chosen, loss) for loss in analysis.table.losses if loss != chosen]
+    known = [(pair, pair.components) for pair in pairs if pair.components is not None]
+    if not known:
+        text = (
+            "Where the noise is can't be said: it takes at least two repeats, each with a new partition into at least "
+            "two folds."
+        )
+        return Section("noise", "Where the noise is", [Caution(text)])
+    pair, components = next(((p, c) for p, c in known if p.b == context.rival), known[0])
+    patients, repeats = pair.estimate.patients, len(analysis.table.repeats)
+    drawing = draw_noise(components, patients, repeats, analysis.margin, context.study.unit)
+    by_patient, by_training, _rest = shares(components, patients, repeats)
+    advice = (
+        f"More {context.units} help more than more repeats."
+        if by_patient > by_training
+        else f"More repeats help more than more {context.units}."
+    )
+    picture = Picture(
+        to_svg(drawing, "noise", f"Parts of the noise of {pair.a} minus {pair.b}, and its interval over repeats"),
+        f"Noise of the difference {pair.a} - {pair.b}.",
+        f"Above: its parts. {context.units.capitalize()}: a loss suits some better than others. Trainings: first "
+        f"weights, order and training set. Below: half of this pair's 95 % interval after so many repeats; with these "
+        f"{context.units} no number of repeats gets the standard error below "
+        f"{number(components.floor(patients))}. {advice}",
+    )
+    return Section("noise", "Where the noise is", [picture, Numbers(_component_table(context, known), folded=True)])
+
+
+def _component_table(context: Context, known: list[tuple[Pair, Components]]) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            *(pair.a, pair.b, pair.estimate.standard_error),
+            *(math.sqrt(max(part, 0.0)) for part in (parts.patient, parts.training, parts.residual)),
+        ]
+        for pair, parts in known
+    ]
+    columns = ["first", "second", "standard error", f"SD {context.units}", "SD trainings", "SD rest"]
+    return Table(
+        "noise",
+        "Noise of the differences, as standard deviations",
+        columns,
+        rows,
+        digits=dict.fromkeys(columns[2:], 4),
+        note=f"SD of the difference of two losses on one {context.study.unit} from one run.",
+    )

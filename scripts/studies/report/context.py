@@ -1,0 +1,36 @@
+"""What every section of a report reads: the study, its analysis and the style of each loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..analysis import Analysis
+from .palette import Style
+from .record import StudyRecord
+from .verdict import chosen_and_bound, closest_rival
+
+
+@dataclass(frozen=True)
+class Context:
+    """A study and what its scores say."""
+
+    study: StudyRecord
+    analysis: Analysis
+    styles: Mapping[str, Style]
+
+    @property
+    def chosen(self) -> str:
+        """The loss to train with."""
+        return chosen_and_bound(self.study, self.analysis)[0]
+
+    @property
+    def rival(self) -> str:
+        """The loss that the chosen one is looked at beside: the reference, or the nearest one."""
+        reference = self.analysis.reference
+        return reference if reference and reference != self.chosen else closest_rival(self.analysis, self.chosen)
+
+    @property
+    def units(self) -> str:
+        """The independent units, e.g. "patients"."""
+        return f"{self.study.unit}s"

@@ -1,0 +1,75 @@
+"""Further scores: per class, distances, calibration. Described with intervals, and not tested."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..analysis import Analysis
+from ..design import find_design
+from ..estimation import estimate
+from ..scores import Floats, ScoreTable
+from .record import CaseScore
+from .standing import by_mean
+from .tables import Cell, Table
+
+HIGHER, LOWER = ("dice", "iou", "surface"), ("hd", "assd", "ece", "volume", "distance")
+
+
+def metric_tables(analysis: Analysis, scores: Sequence[CaseScore]) -> list[Table]:
+    """Means of all further scores, a column a score, and the same in rows with their intervals; empty without any."""
+    names = list(dict.fromkeys(name for score in scores for name in score.metrics))
+    if not names:
+        return []
+    grids = {name: metric_grid(analysis.table, scores, name) for name in names}
+    design = find_design(analysis.table)
+    wide: list[list[Cell]] = []
+    long: list[list[Cell]] = []
+    for result in by_mean(analysis):
+        row: list[Cell] = [result.loss]
+        for name in names:
+            values = grids[name][analysis.table.index(result.loss)].reshape(-1)
+            found = int((~np.isnan(values)).sum())
+            known = estimate(values, design) if found else None
+            low, high = known.interval() if known else (math.nan, math.nan)
+            row.append(known.mean if known else math.nan)
+            long.append([name, result.loss, row[-1], low, high, found])
+        wide.append(row)
+    heads = ["loss", *(f"{name}{direction(name)}" for name in names)]
+    digits = {head: 2 for head, name in zip(heads[1:], names, strict=True) if is_distance(name)}
+    long.sort(key=lambda row: names.index(str(row[0])))
+    return [
+        Table("further_scores", "Further scores, means (exploratory)", heads, wide, digits=digits),
+        Table(
+            "further_scores_intervals",
+            "Further scores with 95 % intervals (exploratory)",
+            ["score", "loss", "mean", "95 % low", "95 % high", "values"],
+            sorted(long, key=lambda row: names.index(str(row[0]))),
+        ),
+    ]
+
+
+def metric_grid(table: ScoreTable, scores: Sequence[CaseScore], name: str) -> Floats:
+    """One further score in the shape of the table's values, (L, R, N); NaN where there is none."""
+    losses = {loss: number for number, loss in enumerate(table.losses)}
+    repeats = {repeat: number for number, repeat in enumerate(table.repeats)}
+    cases = {case: number for number, case in enumerate(table.cases)}
+    grid = np.full(table.values.shape, np.nan)
+    for score in scores:
+        grid[losses[score.loss], repeats[score.repeat], cases[score.case]] = score.metrics.get(name, math.nan)
+    return grid
+
+
+def direction(name: str) -> str:
+    """An arrow to where a score is better, by its name; nothing where the name does not tell."""
+    lower = name.lower()
+    if any(word in lower for word in HIGHER):
+        return " ↑"
+    return " ↓" if any(word in lower for word in LOWER) else ""
+
+
+def is_distance(name: str) -> bool:
+    """Whether a score is a distance in millimetres or pixels, by its name."""
+    return direction(name) == " ↓" and any(word in name.lower() for word in ("hd", "assd", "distance"))

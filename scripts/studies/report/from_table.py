@@ -1,0 +1,70 @@
+"""The report of scores that any program made."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ...errors import UserError
+from .build import build_report
+from .cases_file import read_cases
+from .record import StudyRecord
+
+logger = logging.getLogger(__name__)
+
+
+def report_scores(
+    scores: str | None,
+    output_dir: str | Path,
+    *,
+    name: str | None = None,
+    question: str = "",
+    primary: str = "Dice",
+    margin: float = 0.01,
+    reference: str | None = None,
+    unit: str = "patient",
+    leaky: bool = False,
+) -> Path:
+    """Report the scores in a table with the columns loss, repeat, fold, case and score.
+
+    Args:
+        scores: the table, CSV; see ``cases_file.read_cases``.
+        output_dir: the report goes into the folder ``name`` in it.
+        name: of the study; None takes the table's file name.
+        question: what the study asks.
+        primary: what the column ``score`` holds, 0 to 1, higher is better.
+        margin: smallest difference that matters, > 0.
+        reference: the loss that the others are compared with; None compares all pairs.
+        unit: what is independent: the column ``patient``, or the case where there is none.
+        leaky: accept cases of one patient in several folds of a repeat; the report says so.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: no table is named, it can't be read, its scores can't be compared, or a setting is wrong.
+    """
+    if not scores:
+        raise UserError(
+            "no scores are named; add --from FILE, a CSV with the columns loss, repeat, fold, case and score"
+        )
+    title = name or Path(scores).stem
+    if title != Path(title).name or title.startswith("."):
+        raise UserError(f"name must be a plain folder name, got '{title}'")
+    if isinstance(margin, bool) or not isinstance(margin, int | float):
+        raise UserError(f"margin must be a number > 0, got '{margin}'")
+    cases, notes = read_cases(scores)
+    study = StudyRecord(
+        name=title,
+        scores=cases,
+        notes=notes,
+        question=question,
+        primary=primary,
+        margin=float(margin),
+        reference=None if reference is None else str(reference),
+        unit=unit,
+        leaky=leaky,
+    )
+    path = build_report(study, Path(output_dir) / title)
+    logger.info("report: %s", path)
+    return path

@@ -1,0 +1,141 @@
+"""A methods paragraph that says what was done, as text and as LaTeX with its literature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .blocks import Block, Code, Numbers, Section, Text
+from .checklist import checklist_table
+from .context import Context
+from .sources import bibliography
+from .tables import latex, number
+from .words import count, listed
+
+Sentence = tuple[str, tuple[str, ...]]  # text without its full stop, keys of its sources
+DESIGNS = {
+    "new partitions": "Each repeat drew a new partition of the {unit}s, new first weights and a new order of the data, "
+    "the same for every loss, so that losses are compared in pairs",
+    "one repeat": "There was one repeat, so that the noise of training is known only from the differences of its folds",
+    "fixed folds": "All repeats shared one partition into folds",
+    "one training set": "All runs shared one training and one test set and differed in their random seed",
+    "one run": "Each loss was trained once, so that the noise of training is not known",
+}
+ERRORS = {
+    "new partitions": "clustered two ways, by {unit} and by run, with Student's t and the smaller number of clusters "
+    "less one as degrees of freedom",
+    "one repeat": "the larger of those clustered by {unit} and by run",
+    "fixed folds": "clustered by fold, with Student's t and the number of folds less one as degrees of freedom",
+    "one training set": "clustered two ways, by {unit} and by run",
+    "one run": "not available from a single run",
+}
+
+
+@dataclass(frozen=True)
+class Methods:
+    """The paragraph in its three forms."""
+
+    text: str
+    latex: str
+    bibtex: str
+
+
+def methods(context: Context) -> Methods:
+    """Write the paragraph from the study and its analysis."""
+    sentences = [*_design(context), *_training(context), *_statistics(context)]
+    keys = list(dict.fromkeys(key for _text, sources in sentences for key in sources))
+    plain = " ".join(f"{text}." for text, _sources in sentences)
+    cited = " ".join(f"{latex(text)}{_cite(sources)}." for text, sources in sentences)
+    return Methods(f"{plain}\n", f"{cited}\n", bibliography(keys))
+
+
+def methods_section(context: Context) -> Section:
+    """The paragraph, its LaTeX and BibTeX, and the checklist."""
+    written = methods(context)
+    blocks: list[Block] = [
+        Text(written.text.strip()),
+        Code("As LaTeX", written.latex.strip(), folded=True),
+        Code("BibTeX", written.bibtex.strip(), folded=True),
+        Numbers(checklist_table(context)),
+    ]
+    return Section("methods", "Methods paragraph and checklist", blocks)
+
+
+def _design(context: Context) -> list[Sentence]:
+    table, study = context.analysis.table, context.study
+    losses = list(table.losses)
+    sources = ("hossain2021",) if any(loss.lower() in {"dfl", "adfl"} for loss in losses) else ()
+    repeats, folds = len(table.repeats), table.num_folds
+    parts = f"{count(repeats, 'repeat')} of {folds}-fold cross-validation" if folds > 1 else count(repeats, "repeat")
+    sentences: list[Sentence] = [
+        (
+            f"We compared {count(len(losses), 'loss')} ({listed(losses)}) on {count(table.num_patients, study.unit)}",
+            sources,
+        ),
+        (f"Each loss was trained in {parts}", ()),
+        (DESIGNS[context.analysis.design].format(unit=study.unit), ()),
+    ]
+    if table.leaky:
+        sentences.append(
+            (f"Cases of one {study.unit} lie in training and test parts, as in the protocol that is repeated here", ())
+        )
+    if study.race is not None:
+        looks = listed([str(look.repeats) for look in study.race.looks]) or "no"
+        sentences.append(
+            (
+                "Losses that with 95 % confidence could not beat the leader by more than the margin were dropped after "
+                f"looks at {looks} repeats; the bound counts them and is corrected for the looks",
+                (),
+            )
+        )
+    return sentences
+
+
+def _training(context: Context) -> list[Sentence]:
+    study = context.study
+    sentences: list[Sentence] = []
+    if study.settings:
+        named = ", ".join(f"{name}: {value}" for name, value in study.settings.items())
+        sentences.append((f"The same for all losses were {named}", ()))
+    if study.tuning:
+        tried = max(sum(trial.loss == loss for trial in study.tuning) for loss in {t.loss for t in study.tuning})
+        sentences.append(
+            (f"The learning rate of each loss was chosen among {tried} on a partition that was not analysed", ())
+        )
+    elif study.tuning is not None:
+        sentences.append(("All losses were trained at one learning rate", ()))
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(study.provenance.versions.items()))
+    if versions:
+        on = f" on {study.provenance.device}" if study.provenance.device else ""
+        sources = ("monai2022",) if "monai" in study.provenance.versions else ()
+        sentences.append((f"Software: {versions}{on}", sources))
+    return sentences
+
+
+def _statistics(context: Context) -> list[Sentence]:
+    analysis, study = context.analysis, context.study
+    pairs = f"all comparisons with {analysis.reference}" if analysis.reference else "all pairs of losses"
+    error = ERRORS[analysis.design].format(unit=study.unit)
+    clustered = ("cameron2011",) if "two ways" in error else ()
+    return [
+        (f"The primary score was {study.primary}; a missed object scored 0 and was never left out", ()),
+        (f"A difference of {number(analysis.margin)} was taken as the smallest that matters", ()),
+        (f"Differences are means over {context.units} and repeats, with standard errors {error}", clustered),
+        (
+            f"A loss is called better when its p-value, corrected by Holm's method over {pairs}, is below 0.05",
+            ("holm1979",),
+        ),
+        (
+            "Losses are called equivalent when the 90 % interval of their difference lies within the margin",
+            ("schuirmann1987",),
+        ),
+        (
+            "Losses that may be the best, and the bound on how much another loss may be better, come from multiple "
+            "comparison with the best at 95 % confidence",
+            ("hsu1981",),
+        ),
+        ("Everything else is exploratory", ()),
+    ]
+
+
+def _cite(sources: tuple[str, ...]) -> str:
+    return f"~\\cite{{{','.join(sources)}}}" if sources else ""

@@ -1,0 +1,156 @@
+"""Sections on the runs: how they learned, cases to look at, further scores, what failed, where it all comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..analysis import Analysis
+from .blocks import Block, Caution, Code, Numbers, Picture, Points, Section, Text
+from .context import Context
+from .curves import draw_learning_curves, draw_weight_paths
+from .exploratory import metric_tables
+from .pictures import photos
+from .record import StudyRecord, TuningTrial
+from .svg import to_svg
+from .tables import Cell, Table
+from .words import count, listed
+
+EQUAL_RATES = (
+    "All losses were trained at one learning rate. Equal rates favour losses with larger gradients: the comparison is "
+    "of losses at this rate, not of each loss at its best."
+)
+
+
+def learning_section(context: Context) -> Section | None:
+    """Validation curves with bands, adaptive class weights, and the learning rates that were tried."""
+    study = context.study
+    blocks: list[Block] = []
+    if any(len(curve.epochs) for curve in study.curves):
+        drawing = draw_learning_curves(study.curves, context.styles)
+        caption = (
+            "Line: mean over the runs of a loss. Band: from its lowest to its highest run. Grey: the other losses."
+        )
+        blocks.append(
+            Picture(to_svg(drawing, "curves", "Validation score over epochs, by loss"), "Validation score.", caption)
+        )
+    if study.weight_paths:
+        losses = list(context.analysis.table.losses)
+        drawing = draw_weight_paths(study.weight_paths, losses)
+        caption = "Line: mean over the runs. Band: from the lowest to the highest run. One colour a class."
+        blocks.append(
+            Picture(to_svg(drawing, "weights", "Adaptive class weights over epochs"), "Class weights learned.", caption)
+        )
+    if study.tuning:
+        blocks.append(Numbers(tuning_table(study.tuning, context.analysis)))
+    elif study.tuning is not None:
+        blocks.append(Caution(EQUAL_RATES))
+    return Section("learning", "How the losses learned", blocks) if blocks else None
+
+
+def tuning_table(trials: Sequence[TuningTrial], analysis: Analysis) -> Table:
+    """The learning rates tried for each loss, a row a loss, on a partition that is not analysed."""
+    rates = sorted({trial.learning_rate for trial in trials})
+    losses = dict.fromkeys([*analysis.table.losses, *(trial.loss for trial in trials)])
+    scores = {(trial.loss, trial.learning_rate): trial.score for trial in trials}
+    taken = {trial.loss: f"{trial.learning_rate:.3g}" for trial in trials if trial.chosen}
+    tried = {trial.loss for trial in trials}
+    rows: list[list[Cell]] = [
+        [loss, *(scores.get((loss, rate)) for rate in rates), taken.get(loss)] for loss in losses if loss in tried
+    ]
+    return Table(
+        "tuning",
+        "Learning rates tried: validation score",
+        ["loss", *(f"{rate:.3g}" for rate in rates), "taken"],
+        rows,
+        note="Tried at full length on one partition of the patients that has no part in the comparison.",
+    )
+
+
+def examples_section(context: Context) -> Section | None:
+    """Best, median and worst cases, and further scores."""
+    pictures = photos(context.study.overlays)
+    tables = metric_tables(context.analysis, context.study.scores)
+    if not pictures and not tables:
+        return None
+    blocks: list[Block] = [*pictures]
+    if tables:
+        blocks.append(
+            Text(
+                "The scores below were not chosen beforehand to decide, and are not corrected for their number: read "
+                "them as a description. An arrow shows where a score is better."
+            )
+        )
+        blocks += [Numbers(tables[0]), Numbers(tables[1], folded=True)]
+    else:
+        blocks.append(Text("The scores hold no further metric (per class, distances, calibration)."))
+    return Section("further", "Cases to look at, and further scores", blocks)
+
+
+def failures_section(context: Context) -> Section:
+    """Crashed runs, runs that are missing, missed objects, cases left out."""
+    study, table = context.study, context.analysis.table
+    points = [f"{count(len(study.failures), 'run')} failed." if study.failures else "No run is recorded as failed."]
+    if table.missing_runs:
+        names = [f"{loss} repeat {repeat} fold {fold}" for loss, repeat, fold in table.missing_runs[:12]]
+        more = f" and {len(table.missing_runs) - 12} more" if len(table.missing_runs) > 12 else ""
+        points.append(
+            f"{count(len(table.missing_runs), 'run')} that another loss has {_is(len(table.missing_runs))} missing: "
+            f"{listed(names) if not more else ', '.join(names)}{more}."
+        )
+    missed = [f"{loss} {number}" for loss, number in zip(table.losses, table.missed, strict=True) if number]
+    points.append(f"Missed objects, scored 0 and counted: {', '.join(missed) or 'none'}.")
+    without = [f"{loss} {number}" for loss, number in zip(table.losses, table.excluded, strict=True) if number]
+    if without:
+        points.append(f"Scores that do not exist since truth and prediction are both empty: {', '.join(without)}.")
+    blocks: list[Block] = [Points(points)]
+    if study.failures:
+        rows: list[list[Cell]] = [[failure.run, failure.loss, failure.last_line] for failure in study.failures]
+        blocks.append(Numbers(Table("failures", "Runs that failed", ["run", "loss", "last line"], rows)))
+    if study.exclusions:
+        excluded: list[list[Cell]] = [[exclusion.case, exclusion.reason] for exclusion in study.exclusions]
+        blocks.append(Numbers(Table("exclusions", "Cases left out", ["case", "reason"], excluded)))
+    return Section("failures", "What failed, was missed or left out", blocks)
+
+
+def provenance_section(study: StudyRecord) -> Section:
+    """Study file, its changes, versions, hardware, splits, commands."""
+    source = study.provenance
+    rows: list[list[Cell]] = [
+        ["study file", source.study_file or "not recorded"],
+        ["its SHA-256 at launch", source.sha256_at_launch or "not recorded"],
+        ["changes since launch", "; ".join(source.later_changes) or ("none" if source.sha256_at_launch else "unknown")],
+        ["hardware", source.device or "not recorded"],
+    ]
+    rows += [[f"version of {name}", version] for name, version in sorted(source.versions.items())]
+    rows += [[f"split {name}, SHA-256", digest] for name, digest in source.split_sha256.items()]
+    blocks: list[Block] = [Numbers(Table("provenance", "Where the numbers come from", ["what", "value"], rows))]
+    if source.commands:
+        blocks.append(Code("Commands", "\n".join(source.commands)))
+    if study.segment_command:
+        blocks.append(Code("Segment new images with the recommended loss", study.segment_command))
+    return Section("provenance", "Where the numbers come from", blocks)
+
+
+def race_table(study: StudyRecord) -> Table | None:
+    """When the race dropped each loss."""
+    if study.race is None:
+        return None
+    rows: list[list[Cell]] = []
+    for look in study.race.looks:
+        for loss in look.dropped:
+            bound = float(look.bounds[look.losses.index(loss), look.losses.index(look.leader)])
+            rows.append([loss, look.repeats, look.leader, bound])
+    rows += [[loss, None, "still in the race", None] for loss in study.race.alive]
+    return Table(
+        "race",
+        "The race: when each loss was dropped",
+        ["loss", "dropped after repeats", "leader then", "could be better than it by at most"],
+        rows,
+        signed=["could be better than it by at most"],
+        note="A loss is dropped only when, with 95 % confidence for all looks together, it cannot beat the leader by "
+        "more than the margin. The bound at the head of the report counts the dropped losses too.",
+    )
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"

@@ -1,0 +1,23 @@
+"""Small words: numbers of things, lists, and names cut to fit a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def short(name: str, length: int = 20) -> str:
+    """A name cut to fit a figure; tables have it whole."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
+def count(number: int, thing: str) -> str:
+    """E.g. "1 patient", "3 patients"."""
+    many = f"{thing}es" if thing.endswith("s") else f"{thing}s"
+    return f"{number:,} {thing if number == 1 else many}"
+
+
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    """E.g. "a, b and c"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {joint} {names[-1]}"

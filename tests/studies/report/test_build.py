@@ -1,0 +1,249 @@
+"""The whole report: order, one file that needs nothing, every name escaped, the same bytes for the same study."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.errors import UserError
+from scripts.studies.race import Look, Race
+from scripts.studies.report.build import build_report, report_sections
+from scripts.studies.report.record import (
+    Curve,
+    Exclusion,
+    Failure,
+    Overlay,
+    Provenance,
+    StudyRecord,
+    TuningTrial,
+    WeightPath,
+)
+from tests.studies.report.made_up import context_of, made_up_context, made_up_scores
+
+EVIL = '<script>alert("x")</script>'
+AWKWARD = "a_b% & $x$"
+ORDER = ["forest", "pairs", "scores", "patients", "noise", "learning", "further", "failures", "methods", "provenance"]
+
+
+class Page(HTMLParser):
+    """What a browser would load, and what it would find."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def full_study(folder: Path) -> StudyRecord:
+    """Everything that a record can hold, names that must be escaped among it."""
+    scores = made_up_scores({EVIL: 0.0, AWKWARD: 0.002, "adfl": 0.05}, metrics=True, missed=["Case03"], patients=20)
+    picture = folder / "case.png"
+    Image.fromarray(np.full((40, 120, 3), 90, dtype=np.uint8)).save(picture)
+    epochs = [1, 2, 3]
+    return StudyRecord(
+        name="made_up",
+        scores=scores,
+        question=f"Which loss? {EVIL}",
+        planned_repeats=5,
+        settings={"network": "U-Net", "data": EVIL},
+        curves=[Curve("adfl", 1, fold, epochs, [0.1, 0.5, 0.6 + 0.01 * fold]) for fold in range(3)],
+        weight_paths=[WeightPath("adfl", 1, 0, epochs, {AWKWARD: [0.1, 0.2, 0.3], "prostate": [0.9, 0.8, 0.7]})],
+        tuning=[TuningTrial("adfl", 5e-4, 0.7, True), TuningTrial("adfl", 1.5e-3, 0.6)],
+        failures=[Failure("run-7", f"RuntimeError {EVIL}", "adfl")],
+        exclusions=[Exclusion(AWKWARD, "no object")],
+        overlays=[Overlay("worst", EVIL, picture, "Dice 0.2"), Overlay("best", "Case01", picture)],
+        hours=1.5,
+        race=Race(
+            (EVIL, AWKWARD, "adfl"),
+            (AWKWARD, "adfl"),
+            (Look(2, (EVIL, AWKWARD, "adfl"), "adfl", np.full((3, 3), -0.01), (EVIL,)),),
+            "adfl",
+            0.0,
+        ),
+        segment_command="python -m monai.bundle run --config_file configs/inference.yaml",
+        provenance=Provenance(
+            "study.yaml", "ab" * 32, ["repeats: 3 -> 5"], {"monai": "1.6.1"}, "CPU", {"1": "cd" * 32}
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    return build_report(full_study(folder), folder / "out")
+
+
+@pytest.fixture(scope="module")
+def page(built: Path) -> Page:
+    return Page(built.read_text(encoding="utf-8"))
+
+
+def test_the_sections_stand_in_their_order(page: Page) -> None:
+    assert [section["id"] for section in page.all("section") if "id" in section] == ORDER
+    verdict = next(place for place, (_tag, attributes) in enumerate(page.tags) if attributes.get("class") == "verdict")
+    assert verdict < next(
+        place for place, (_tag, attributes) in enumerate(page.tags) if attributes.get("id") == "forest"
+    )
+
+
+def test_the_page_needs_nothing_from_elsewhere(built: Path, page: Page) -> None:
+    text = built.read_text(encoding="utf-8")
+    assert not page.all("script")
+    assert not page.all("link")
+    assert not re.findall(r"@import|url\((?!#)", text)
+    loads = [value for _tag, attributes in page.tags for name, value in attributes.items() if name in ("src", "srcset")]
+    assert loads
+    assert all(value is not None and value.startswith("data:image/") for value in loads)
+    links = [
+        attributes.get("href") or attributes.get("xlink:href") for tag, attributes in page.tags if tag in ("a", "use")
+    ]
+    assert links
+    assert all(link is not None and link.startswith("#") for link in links)
+    assert len(text.encode()) < 5_000_000
+
+
+def test_every_link_has_its_place_and_no_place_comes_twice(page: Page) -> None:
+    places = [attributes["id"] for _tag, attributes in page.tags if "id" in attributes]
+    assert len(places) == len(set(places))
+    for tag, attributes in page.tags:
+        link = attributes.get("href") or attributes.get("xlink:href")
+        if tag in ("a", "use") and link:
+            assert link[1:] in places
+
+
+def test_names_are_text_and_never_markup(page: Page, built: Path) -> None:
+    assert EVIL in page.text
+    assert AWKWARD in page.text
+    for path in [*built.parent.glob("tables/*.md"), built]:
+        assert "<script" not in path.read_text(encoding="utf-8")
+    latex = "".join(
+        path.read_text(encoding="utf-8") for path in [*built.parent.glob("tables/*.tex"), built.parent / "methods.tex"]
+    )
+    assert r"a\_b\% \& \$x\$" in latex
+    assert AWKWARD not in latex
+
+
+def test_figures_and_images_say_what_they_show_and_tables_have_heads(page: Page) -> None:
+    drawings = page.all("svg")
+    assert len(drawings) == 7
+    assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in drawings)
+    assert all(image["alt"] for image in page.all("img"))
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert {head["scope"] for head in page.all("th")} == {"col", "row"}
+
+
+def test_the_page_fits_telephone_paper_and_darkness(built: Path) -> None:
+    text = built.read_text(encoding="utf-8")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+    for condition in ("(prefers-color-scheme: dark)", "@media print", "(max-width: 560px)"):
+        assert condition in text
+
+
+def test_the_page_says_what_failed_and_what_is_missing(page: Page) -> None:
+    for text in (
+        "The study is not finished: 3 of 5 repeats are here.",
+        "1 run failed.",
+        f"RuntimeError {EVIL}",
+        f"Missed objects, scored 0 and counted: {EVIL} 1.",
+        "repeats: 3 -> 5",
+        "those dropped on the way included",
+        "ab" * 32,
+        "configs/inference.yaml",
+    ):
+        assert text in page.text.replace("\u00a0", " ")
+
+
+def test_each_table_lies_beside_the_page_in_three_forms(built: Path) -> None:
+    names = {path.name for path in (built.parent / "tables").iterdir()}
+    stems = {name.split(".")[0] for name in names}
+    assert names == {f"{stem}.{ending}" for stem in stems for ending in ("csv", "tex", "md")}
+    assert {
+        "losses",
+        "pairs",
+        "against_chosen",
+        "noise",
+        "tuning",
+        "race",
+        "failures",
+        "checklist",
+        "provenance",
+    } <= stems
+    assert all((built.parent / name).read_text() for name in ("methods.txt", "methods.tex", "methods.bib"))
+    with (built.parent / "tables" / "checklist.csv").open(newline="") as file:
+        answers = {row["topic"]: row["answer"] for row in csv.DictReader(file)}
+    assert answers["Number of independent units"] == "20 patients"
+    assert answers["Ethics approval, consent, de-identification"] == "for the author to answer"
+
+
+def test_the_same_study_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    again = build_report(full_study(tmp_path), tmp_path / "out")
+    for path in sorted(built.parent.rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (again.parent / path.relative_to(built.parent)).read_bytes(), path.name
+
+
+def test_a_citation_has_its_entry(built: Path) -> None:
+    cited = set(re.findall(r"\\cite\{([^}]+)\}", (built.parent / "methods.tex").read_text()))
+    keys = set(re.findall(r"@\w+\{(\w+),", (built.parent / "methods.bib").read_text()))
+    assert {key for group in cited for key in group.split(",")} == keys
+
+
+def test_scores_alone_make_a_report_without_empty_sections() -> None:
+    context = made_up_context({"ce": 0.0, "dfl": 0.01, "adfl": 0.08})
+    keys = [section.key for section in report_sections(context)]
+    assert keys == [key for key in ORDER if key not in ("learning", "further")]
+
+
+def test_untuned_losses_are_said_to_share_a_rate() -> None:
+    context = made_up_context({"ce": 0.0, "dfl": 0.01, "adfl": 0.08})
+    study = dataclasses.replace(context.study, tuning=())
+    learning = next(
+        section for section in report_sections(dataclasses.replace(context, study=study)) if section.key == "learning"
+    )
+    assert "Equal rates favour losses with larger gradients" in str(learning.blocks)
+
+
+def test_one_repeat_says_that_the_noise_is_not_known() -> None:
+    sections = report_sections(made_up_context({"ce": 0.0, "adfl": 0.01}, repeats=1))
+    noise = next(section for section in sections if section.key == "noise")
+    assert "can't be said" in str(noise.blocks)
+
+
+def test_a_picture_that_is_none_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "case.png").write_text("no picture")
+    study = dataclasses.replace(
+        made_up_context({"ce": 0.0, "adfl": 0.05}).study, overlays=[Overlay("best", "Case01", tmp_path / "case.png")]
+    )
+    with pytest.raises(UserError, match="case.png is no picture that can be read"):
+        build_report(study, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UserError, match="the report can't be written to"):
+        build_report(made_up_context({"ce": 0.0, "adfl": 0.05}).study, tmp_path / "taken" / "out")
+
+
+def test_another_unit_is_named_throughout() -> None:
+    study = dataclasses.replace(made_up_context({"ce": 0.0, "adfl": 0.05}).study, unit="drive")
+    patients = next(section for section in report_sections(context_of(study)) if section.key == "patients")
+    assert patients.title == "Drive by drive"
+    assert "patient" not in str([getattr(block, "caption", "") for block in patients.blocks])
