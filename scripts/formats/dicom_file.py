@@ -88,6 +88,8 @@ def _open(path: Path, tags: list[str], image_bytes: int | None) -> Dataset:
         return pydicom.dcmread(path, specific_tags=list(tags), stop_before_pixels=image_bytes is None)
     except UserError:
         raise
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}); correct its permissions or copy it again") from None
     except RecursionError:
         raise UserError(f"{path}: its header's sequences are nested too deeply; export it again") from None
     except Exception:  # a cut header ends in a dozen kinds of error

@@ -17,12 +17,13 @@ from .pictures import is_picture, picture_depth, read_picture, read_picture_fold
 from .volume import Volume, spacing_of
 
 
-def read_image(path: Path, channel: int | None = None) -> Volume:
+def read_image(path: Path, channel: int | None = None, *, series_uid: str | None = None) -> Volume:
     """Read an image.
 
     Args:
         path: a file, or a folder with a DICOM series.
         channel: which channel of a NIfTI file with four axes.
+        series_uid: which DICOM series of a folder that holds several; ``dicom_series.list_series`` tells them.
 
     Raises:
         FileNotFoundError, ValueError: see the reader of its format.
@@ -31,7 +32,7 @@ def read_image(path: Path, channel: int | None = None) -> Volume:
         return read_picture(path)
     if is_nifti(path):
         return read_nifti(path, channel)
-    return _read_metaimage(path) if _is_metaimage(path) else read_dicom(path)
+    return _read_metaimage(path) if _is_metaimage(path) else read_dicom(path, series_uid=series_uid)
 
 
 def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:

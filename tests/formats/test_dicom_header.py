@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,23 @@ def test_sequences_nested_without_end_are_refused_in_one_line(tmp_path, name):
     with pytest.raises(ValueError, match=r"a\.dcm") as error:
         read_dicom(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_whose_name_is_no_utf8_is_read_and_a_faulty_one_refused(tmp_path):
+    ds = make_dicom(np.arange(16, dtype=np.uint8).reshape(1, 4, 4))
+    path = tmp_path / os.fsdecode(b"M\xfcller.dcm")
+    assert read_dicom(save(ds, path)).array.shape == (4, 4, 1)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ValueError, match="cut short in its header"):
+        read_dicom(path)
+
+
+def test_a_file_that_the_system_does_not_give_is_not_called_damaged(tmp_path, monkeypatch):
+    path = save(make_dicom(np.arange(16, dtype=np.uint8).reshape(1, 4, 4)), tmp_path / "a.dcm")
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pydicom.dcmread", refuse)
+    with pytest.raises(ValueError, match=r"a\.dcm can't be read \(Permission denied\); correct its permissions"):
+        read_dicom(path)

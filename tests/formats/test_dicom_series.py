@@ -5,6 +5,7 @@ import pytest
 
 from scripts.formats.dicom_image import read_dicom
 from scripts.formats.dicom_series import list_series
+from scripts.formats.reading import read_image
 from tests.dicom_files import make_dicom, make_enhanced, make_series, save
 
 
@@ -24,7 +25,7 @@ def test_the_series_of_a_folder_are_listed_and_one_is_chosen(tmp_path):
     ]
     with pytest.raises(ValueError, match="is of another series than"):
         read_dicom(tmp_path)
-    chosen = read_dicom(tmp_path, series_uid="1.2.3")
+    chosen = read_image(tmp_path, series_uid="1.2.3")
     np.testing.assert_array_equal(chosen.array, volumes[1])
     assert len({uid for uid, _ in chosen.frames}) == 3
     with pytest.raises(FileNotFoundError, match=r"holds no file of the series 1\.2\.9"):
