@@ -45,7 +45,7 @@ def test_training_says_its_progress_and_its_result(trained: Path) -> None:
     said = (trained / "output.txt").read_text()
     assert "epoch 2/2: 100%" in said  # the progress bar, with loss and time left
     assert "loss=" in said
-    assert "epoch 1: validation background Dice" in said
+    assert "epoch 1: validation prostate Dice" in said
     assert "Best validation (epoch" in said
     assert "Run folder:" in said
     assert "make ui" in said
