@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import UserError
 from .cases import Case
+from .geometry import Geometry
 from .preparation_settings import FORMAT, Settings
 from .slices import IMAGES, LABELS, slice_name
 from .splits import Split, choose_splits, split_images
@@ -20,6 +21,7 @@ def describe(
     counts: Sequence[Counts],
     settings: Settings,
     *,
+    geometries: Sequence[Geometry],
     patient_ranks: Sequence[int],
     empty: Collection[str],
     twins: Sequence[Sequence[str]],
@@ -30,6 +32,7 @@ def describe(
         cases: by their published names.
         counts: of each case, the pixels of each class of each slice.
         settings: of the preparing.
+        geometries: of each case, size and spacing in its files.
         patient_ranks: of each case, the place of its patient's own name among all: what folds are dealt by, so that the
             salt of a hashed name has no influence on them.
         empty: names of the cases whose mask holds class 0 alone.
@@ -58,9 +61,10 @@ def describe(
                 "part": case.part,
                 "empty": case.name in empty,
                 "slices": len(slices),
+                **geometry.record(),
                 "class_counts": [sum(column) for column in zip(*slices, strict=True)],
             }
-            for case, slices, rank in zip(cases, counts, patient_ranks, strict=True)
+            for case, slices, geometry, rank in zip(cases, counts, geometries, patient_ranks, strict=True)
         ],
         "numTraining": len(training),
         "training": training,

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..formats.reading import source_files
 from .cases import Case
 
-FORMAT = 3  # of the prepared folder; raised whenever the same input gives other bytes
+FORMAT = 4  # of the prepared folder; raised whenever the same input gives other bytes
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

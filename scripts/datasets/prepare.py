@@ -19,10 +19,11 @@ from .checking.case_summary import Facts, duplicates, facts_of, find_errors, fin
 from .checking.check_report import CHECK_PNG, Row, write_report
 from .checking.contact_sheet import choose_cases, draw_thumbnail
 from .datalist import Counts, describe, refuse_absent_class
+from .geometry import Geometry
 from .preparation_settings import Settings, check_size, fingerprint_cases
 from .prepared import DATASET_JSON, PreparedDataset
 from .pseudonyms import publish
-from .slices import IMAGES, LABELS, write_case
+from .slices import IMAGES, LABELS, ORIGINAL_LABELS, write_case
 from .splits import (
     IMAGE_LEAKY,
     check_split_unit,
@@ -130,7 +131,7 @@ def _write(
     cases = [case for case, _ in pairs]
     depth = 8 if settings.in_channels == 3 else max(bit_depth(case.image) for case in cases)  # no 16-bit colour in PNG
     intensity_max = 2**depth - 1
-    for kind in (IMAGES, LABELS):
+    for kind in (IMAGES, LABELS, ORIGINAL_LABELS):
         (folder / kind).mkdir()
     shown = choose_cases([case.name for case in cases])
     write = partial(_write_one, folder=folder, settings=settings, intensity_max=intensity_max, shown=shown)
@@ -145,6 +146,7 @@ def _write(
         cases,
         counts,
         settings,
+        geometries=[Geometry.of(fact.size, fact.spacing) for fact in facts],
         patient_ranks=[rank[case.patient] for _, case in pairs],
         empty={fact.case for fact in facts if fact.empty},
         twins=duplicates(facts),

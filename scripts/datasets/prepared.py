@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import MissingFileError, UserError
 from .datalist import deal_images, deal_splits, image_id
+from .geometry import Geometry
 from .preparation_settings import FORMAT
+from .slices import ORIGINAL_LABELS, original_label_name
 from .splits import IMAGE_LEAKY, Split, hash_split, require_fold
 
 DATASET_JSON = "dataset.json"
@@ -19,7 +26,7 @@ class PreparedDataset:
     """A folder written by ``prepare_dataset``, seen through one split of its cases.
 
     Args:
-        root: the folder; holds ``dataset.json``, ``images`` and ``labels``.
+        root: the folder; holds ``dataset.json``, ``images``, ``labels`` and ``original_labels``.
         fold: which of the splits to use.
         num_folds: folds of the split by patient; without effect where cases have official parts.
         split_seed: seed of that split.
@@ -110,6 +117,32 @@ class PreparedDataset:
     def patients(self) -> dict[str, str]:
         """The patient of each case."""
         return {name: str(case["patient"]) for name, case in self._cases.items()}
+
+    def geometry(self, case: str) -> Geometry:
+        """Size and spacing of a case in its own files."""
+        return Geometry.of(self._cases[case]["size"], self._cases[case]["spacing"])
+
+    def original_label_file(self, case: str) -> Path:
+        """Where a case's mask lies in its own size."""
+        return self.root / ORIGINAL_LABELS / original_label_name(case)
+
+    def original_label(self, case: str) -> NDArray[np.uint8]:
+        """A case's mask (X, Y, Z) in its own size, class indices or the ignored value.
+
+        Raises:
+            FileNotFoundError, ValueError: its file is missing, or does not hold it.
+        """
+        path, size = self.original_label_file(case), self.geometry(case).size
+        if not path.is_file():
+            raise MissingFileError(f"{path} does not exist; delete {self.root} and prepare it again")
+        try:
+            with path.open("rb") as stream, np.load(stream) as file:
+                label: NDArray[np.uint8] = file["label"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            raise UserError(f"{path} is damaged; delete {self.root} and prepare it again") from None
+        if label.shape != size or label.dtype != np.uint8:
+            raise UserError(f"{path} is not a mask of {size} voxels; delete {self.root} and prepare it again")
+        return label
 
     def _items(self, part: str) -> list[dict[str, Any]]:
         names = set(self._names(part))

@@ -22,7 +22,7 @@ from .cases import Case
 from .pairs import Pair, read_pair
 
 PERCENTILES = (0.5, 99.5)
-IMAGES, LABELS = "images", "labels"
+IMAGES, LABELS, ORIGINAL_LABELS = "images", "labels", "original_labels"
 # Level 1 is five times as fast as the default and costs a tenth more disk on noisy images.
 _COMPRESS_LEVEL = 1
 
@@ -39,9 +39,11 @@ def write_case(
 ) -> tuple[list[list[int]], Pair]:
     """Write the slices of one case as ``images/<case>_<slice>.png`` and ``labels/<case>_<slice>.png``.
 
+    Its mask goes to ``original_labels/<case>.npz`` too, in its own size: what a prediction is scored against.
+
     Args:
         case: the case.
-        folder: holds the folders ``images`` and ``labels``.
+        folder: holds the folders ``images``, ``labels`` and ``original_labels``.
         labels: names of the classes.
         image_size: pixels along x and y.
         intensity_max: 255 for PNGs of 8 bits, 65535 for 16.
@@ -62,6 +64,7 @@ def write_case(
         name = slice_name(case.name, index)
         _write_png(folder / IMAGES / name, _picture(pixels[..., index]))
         _write_png(folder / LABELS / name, mask[:, :, index])
+    np.savez_compressed(folder / ORIGINAL_LABELS / original_label_name(case.name), label=pair.label)
     planes = np.moveaxis(mask, 2, 0)
     return [np.bincount(plane.ravel(), minlength=len(labels))[: len(labels)].tolist() for plane in planes], pair
 
@@ -69,6 +72,11 @@ def write_case(
 def slice_name(case_name: str, index: int) -> str:
     """File name of a slice."""
     return f"{case_name}_{index:03d}.png"
+
+
+def original_label_name(case_name: str) -> str:
+    """File name of a case's mask in its own size."""
+    return f"{case_name}.npz"
 
 
 def _scale(case: Case, pair: Pair) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 All three come from the same counts of true positives, false positives and false negatives an image and class; a case's
 counts are the sums over its slices. A class that neither the truth nor the prediction holds has no score (NaN, left out
-of means); a class that is predicted where the truth has none scores 0. (MONAI's ``DiceMetric`` leaves the latter out.)
+of means); a class that is predicted where the truth has none, or missed, scores 0. (MONAI's ``DiceMetric`` leaves the
+former out.)
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ def mean_over(scores: Scores) -> Scores:
     return means
 
 
+def class_mean(scores: Scores, first: int) -> Scores:
+    """Mean of the classes from ``first`` on that have a score, for each row of (N, C); NaN where none has."""
+    return mean_over(scores[:, first:].T)
+
+
 def sum_by_case(counts: Counts, cases: NDArray[np.int64]) -> tuple[Counts, NDArray[np.int64]]:
     """Sum the counts (N, C, 3) of the images of each case; returns (cases, C, 3) and the case indices."""
     names, place = np.unique(cases, return_inverse=True)
@@ -74,9 +80,9 @@ class OverlapScores(Metric):  # type: ignore[misc]  # ignite has no types
     r"""Ignite metric of an evaluator: Dice and IoU of every class, written to ``engine.state.metrics``.
 
     For each class ``dice/<class>`` and ``iou/<class>`` (mean over cases of the 3-D score), ``dice_image/...`` and
-    ``iou_image/...`` (mean over images), ``dice_pooled/...`` and ``iou_pooled/...`` (one score of all pixels), and of
-    each
-    the ``mean`` over the scored classes. The key metric takes the value of ``dice/mean``.
+    ``iou_image/...`` (mean over images), ``dice_pooled/...`` and ``iou_pooled/...`` (one score of all pixels). The
+    ``mean`` of each is over cases (or images), of each one's mean over the scored classes that it has. The key metric
+    takes the value of ``dice/mean``.
 
     The engine's decollated output holds "pred" and "label" (1, \\*S) class indices; its batch holds "case_index".
 
@@ -140,22 +146,23 @@ class OverlapScores(Metric):  # type: ignore[misc]  # ignite has no types
         result: dict[str, float] = {}
         for suffix, level in (("", cases), ("_image", counts), ("_pooled", pooled)):
             for measure, values in zip(("dice", "iou"), dice_and_iou(level), strict=True):
-                result |= self._named(f"{measure}{suffix}", mean_over(values))
+                result |= {
+                    f"{measure}{suffix}/{label}": float(value)
+                    for label, value in zip(self.labels, mean_over(values), strict=True)
+                }
+                of_rows = class_mean(values, self.first)
+                result[f"{measure}{suffix}/mean"] = float(mean_over(of_rows[:, None])[0])
         if np.isnan(result["dice/mean"]):
             raise UserError(
-                f"none of the classes {self.labels[self._first :]} occurs in the {len(counts)} evaluated images, "
+                f"none of the classes {self.labels[self.first :]} occurs in the {len(counts)} evaluated images, "
                 "in truth or prediction: there is no score; choose another split or check the labels"
             )
         return result
 
     @property
-    def _first(self) -> int:
+    def first(self) -> int:
+        """The first scored class."""
         return 0 if self.include_background else 1
-
-    def _named(self, measure: str, values: Scores) -> dict[str, float]:
-        named = {f"{measure}/{label}": float(value) for label, value in zip(self.labels, values, strict=True)}
-        named[f"{measure}/mean"] = float(mean_over(values[self._first :, None])[0])
-        return named
 
     def _write_all(self, engine: Engine) -> None:
         engine.state.metrics.update({name: value for name, value in self.scores().items() if not np.isnan(value)})

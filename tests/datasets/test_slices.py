@@ -19,7 +19,7 @@ from tests.synthetic import random_volume, write_mhd
 
 
 def write(case, folder, size, intensity_max, ignore_index=None, labels=("background", "prostate")):
-    for kind in ("images", "labels"):
+    for kind in ("images", "labels", "original_labels"):
         (folder / kind).mkdir(parents=True)
     settings = {"image_size": size, "intensity_max": intensity_max, "ignore_index": ignore_index}
     return write_case(case, folder, labels=labels, **settings)[0]
