@@ -60,7 +60,7 @@ def score_object(
         raise ValueError(f"pred, truth and spacing must agree, got {pred.shape}, {truth.shape} and {tuple(spacing)}")
     if not all(math.isfinite(step) and step > 0 for step in spacing) or not tolerance >= 0:
         raise ValueError(f"spacing must be > 0 and tolerance >= 0, got {tuple(spacing)} and {tolerance}")
-    volumes = [float(np.count_nonzero(mask)) * math.prod(spacing) for mask in (pred, truth)]
+    volumes = [float(np.count_nonzero(mask) * math.prod(spacing)) for mask in (pred, truth)]
     if not any(volumes):
         return ObjectScores(*[math.nan] * 5)
     difference = volumes[0] - volumes[1]
