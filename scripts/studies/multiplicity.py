@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     if not len(p_values):
         return []
-    return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    gc.freeze()  # it collects garbage at every call, which among the objects of torch takes a second
+    try:
+        return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    finally:
+        gc.unfreeze()
 
 
 def upper_bounds(estimates: Sequence[Sequence[Estimate | None]], comparisons: int, alpha: float = ALPHA) -> Floats:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -45,14 +46,14 @@ def draw_weight_paths(paths: Sequence[WeightPath], losses: Sequence[str]) -> Fig
     classes = list(dict.fromkeys(name for path in paths for name in path.weights))
     columns = min(2, len(losses))
     rows = math.ceil(len(losses) / columns)
-    figure, axes = new_figure(0.6 + 1.5 * rows, rows, columns)
+    figure, axes = new_figure(0.6 + 1.5 * rows + 0.18 * math.ceil(len(classes) / 3), rows, columns)
     for axis, loss in zip(axes, losses, strict=False):
         for number, name in enumerate(classes):
             runs = [(p.epochs, p.weights[name]) for p in paths if p.loss == loss and name in p.weights]
             if runs:
                 _draw_band(axis, band(runs), LIGHT[number % len(LIGHT)], short(name, 18))
         axis.set_title(short(loss, 24))
-    axes[0].legend(ncols=2 if len(classes) > 6 else 1)
+    figure.legend(*_handles(axes), loc="outside lower center", ncols=3)
     _finish(figure, axes, losses, columns)
     return figure
 
@@ -80,6 +81,12 @@ def _draw_band(axis: Axes, drawn: Band, colour: str, label: str | None = None) -
     epochs, mean, low, high = drawn
     axis.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
     axis.plot(epochs, mean, color=colour, linewidth=1.6, label=label, marker="o" if len(epochs) == 1 else "")
+
+
+def _handles(axes: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
+    """Each label of any of the axes once."""
+    found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    return list(found.values()), list(found)
 
 
 def _finish(figure: Figure, axes: Sequence[Axes], losses: Sequence[str], columns: int) -> None:

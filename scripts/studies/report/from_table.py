@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from ...errors import UserError
+from ..score_rows import score_table
 from .build import build_report
 from .cases_file import read_cases
 from .record import StudyRecord
@@ -54,6 +55,10 @@ def report_scores(
     if isinstance(margin, bool) or not isinstance(margin, int | float):
         raise UserError(f"margin must be a number > 0, got '{margin}'")
     cases, notes = read_cases(scores)
+    try:
+        score_table(cases, leaky=leaky)
+    except UserError as error:
+        raise UserError(f"{scores}: {error}") from None
     study = StudyRecord(
         name=title,
         scores=cases,

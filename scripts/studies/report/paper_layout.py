@@ -53,7 +53,7 @@ def layout_table(context: Context, printed: Sequence[PaperScore]) -> Table:
         rows,
         digits=dict.fromkeys(heads, 2),
         strong=[place for place, row in enumerate(rows) if row[1] == "this study"],
-        note="A run of this study is a repeat. The paper gives no interval and does not say how it pooled images.",
+        note=f"A run of this study is a repeat. The paper gives no interval.{_restored(printed)}",
     )
 
 
@@ -117,11 +117,16 @@ def iou_names(context: Context) -> list[str]:
     return [name for name, words in parts.items() if "iou" in words and "background" not in words]
 
 
+def _restored(printed: Sequence[PaperScore]) -> str:
+    rows = list(dict.fromkeys(score.row for score in printed if score.restored))
+    return f" Broken in print, its digits put together again: {listed(rows)}." if rows else ""
+
+
 def _why_impossible(scores: Sequence[PaperScore]) -> str:
     named = [f"{score.row}{f' run {score.run}' if score.run else ''}" for score in scores]
     check = scores[0].check()
     return (
-        f"{listed(named)}: these pairs of the paper contradict themselves. Over the same images a mean IoU of "
+        f"Pairs of the paper that contradict themselves: {listed(named)}. Over the same images a mean IoU of "
         f"{number(check.iou, 4)} allows a mean Dice of {number(check.lowest, 4)} to {number(check.highest, 4)}, and "
         f"{number(check.dice, 4)} is printed."
     )

@@ -122,9 +122,10 @@ def _headline(analysis: Analysis, chosen: str, bound: float) -> str:
 def _bound_sentence(study: StudyRecord, analysis: Analysis, bound: float) -> str:
     others = len(analysis.table.losses) - 1
     dropped = ", those dropped on the way included," if study.race is not None and _dropped(study) else ""
-    which = "the other loss does not beat it" if others == 1 else f"none of the {others} other losses{dropped} beats it"
     if bound <= 0:
-        return f"With 95 % confidence {which} at all in {study.primary}."
+        none = "the other loss is not" if others == 1 else f"none of the {others} other losses{dropped} is"
+        return f"With 95 % confidence {none} better in {study.primary}."
+    which = "the other loss does not beat it" if others == 1 else f"none of the {others} other losses{dropped} beats it"
     safe = (
         f", which is within the margin of {number(analysis.margin)} that matters here"
         if bound <= analysis.margin

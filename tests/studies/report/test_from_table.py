@@ -35,6 +35,13 @@ def test_the_command_reports_a_table_of_scores(tmp_path: Path) -> None:
     assert "no column patient" in text
 
 
+def test_scores_that_cannot_be_compared_name_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("loss,case,score\nce,a,0.5\nce,b,0.6\n")
+    with pytest.raises(UserError, match=r"theirs\.csv: .*loss"):
+        report_scores(str(path), tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -26,7 +26,7 @@ def test_a_clear_winner_is_named_with_its_lead_over_the_nearest_loss() -> None:
     context = made_up_context(CLEAR)
     first, bound, pair = sentences(context)
     assert first == "Train with adfl."
-    assert bound == "With 95 % confidence none of the 2 other losses beats it at all in mean foreground Dice."
+    assert bound == "With 95 % confidence none of the 2 other losses is better in mean foreground Dice."
     known = context.analysis.pair("adfl", "dfl")
     assert pair == (
         f"adfl is better than dfl, by more than the margin of 0.010 (+{known.estimate.mean:.3f}, 95 % interval "
@@ -98,7 +98,7 @@ def test_a_race_gives_its_own_bound_which_counts_the_dropped_losses() -> None:
 
 def test_two_losses_read_as_two() -> None:
     bound = sentences(made_up_context({"ce": 0.0, "adfl": 0.05}))[1]
-    assert bound == "With 95 % confidence the other loss does not beat it at all in mean foreground Dice."
+    assert bound == "With 95 % confidence the other loss is not better in mean foreground Dice."
 
 
 def test_a_bound_within_the_margin_settles_a_choice_among_several() -> None:
