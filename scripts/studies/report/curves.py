@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from .palette import GRID, LIGHT, Style
@@ -35,7 +36,7 @@ def draw_learning_curves(curves: Sequence[Curve], styles: Mapping[str, Style]) -
         _draw_band(axis, bands[loss], styles[loss].colour)
         axis.set_title(short(loss, 16))
         axis.set_ylim(max(0.0, lowest - 0.02), min(1.0, highest + 0.02))
-    _finish(figure, axes, losses, columns)
+    _finish(axes, losses, columns)
     return figure
 
 
@@ -54,7 +55,7 @@ def draw_weight_paths(paths: Sequence[WeightPath], losses: Sequence[str]) -> Fig
                 _draw_band(axis, band(runs), LIGHT[number % len(LIGHT)], short(name, 18))
         axis.set_title(short(loss, 24))
     figure.legend(*_handles(axes), loc="outside lower center", ncols=3)
-    _finish(figure, axes, losses, columns)
+    _finish(axes, losses, columns)
     return figure
 
 
@@ -89,10 +90,9 @@ def _handles(axes: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
     return list(found.values()), list(found)
 
 
-def _finish(figure: Figure, axes: Sequence[Axes], losses: Sequence[str], columns: int) -> None:
+def _finish(axes: Sequence[Axes], losses: Sequence[str], columns: int) -> None:
     for number, axis in enumerate(axes):
         axis.set_visible(number < len(losses))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         if number + columns >= len(losses):
             axis.set_xlabel("epoch")
-        if number % columns:
-            axis.tick_params(labelleft=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from ..analysis import Analysis, Pair
 from .palette import BETTER, GRID, INK, MUTED, SHADE, WORSE, Style
@@ -57,6 +58,7 @@ def draw_forest(analysis: Analysis, styles: Mapping[str, Style]) -> Figure:
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=6))
     axis.set_xlabel(f"worse than {short(analysis.chosen)}  ←  difference in score  →  better")
     return figure
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from ..components import Components
@@ -75,8 +76,8 @@ def _draw_widths(axis: Axes, components: Components, patients: int, repeats: int
     top = _readable_top([half_width(components, patients, count) for count in (min(2, repeats), repeats)], margin)
     axis.set_ylim(0, top)
     axis.set_xlim(0.8, most)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     axis.set_xlabel("repeats")
-    axis.yaxis.set_major_formatter("{x:.3f}")
     axis.set_ylabel("half of the 95 % interval")
 
 

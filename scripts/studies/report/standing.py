@@ -46,7 +46,8 @@ def loss_table(analysis: Analysis, primary: str) -> Table:
         "be better (95 % for all together). A missed object scores 0 and counts."
     )
     strong = [number for number, row in enumerate(rows) if row[0] == analysis.chosen]
-    return Table("losses", f"Every loss: {primary}", columns, rows, strong=strong, note=note)
+    digits = {"others may be better by": 4}
+    return Table("losses", f"Every loss: {primary}", columns, rows, digits=digits, strong=strong, note=note)
 
 
 def pair_table(analysis: Analysis) -> Table:

@@ -131,7 +131,12 @@ def _bound_sentence(study: StudyRecord, analysis: Analysis, bound: float) -> str
         if bound <= analysis.margin
         else f"; the margin that matters here is {number(analysis.margin)}"
     )
-    return f"With 95 % confidence {which} by more than {number(bound)} in {study.primary}{safe}."
+    return f"With 95 % confidence {which} by more than {number(rounded_up(bound))} in {study.primary}{safe}."
+
+
+def rounded_up(bound: float) -> float:
+    """A bound with three decimals that still holds."""
+    return math.ceil(round(1000 * bound, 6)) / 1000
 
 
 def _dropped(study: StudyRecord) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from scripts.studies.race import Look, Race
 from scripts.studies.report.context import Context
 from scripts.studies.report.tables import number
-from scripts.studies.report.verdict import is_settled, settling, verdict
+from scripts.studies.report.verdict import is_settled, rounded_up, settling, verdict
 from scripts.studies.report.words import count, listed
 from tests.studies.report.made_up import context_of, made_up_context
 
@@ -39,7 +39,7 @@ def test_an_undecided_study_says_undecided_and_what_would_settle_it() -> None:
     first, bound, pair, rest = sentences(context)
     chosen = context.analysis.chosen
     assert first == f"Undecided. {chosen} is ahead: train with it until more is known."
-    assert f"beats it by more than {context.analysis.regret_bound:.3f}" in bound
+    assert f"beats it by more than {rounded_up(context.analysis.regret_bound):.3f}" in bound
     assert "the margin that matters here is 0.010" in bound
     other = next(each for each in context.analysis.against_chosen if each.loss == context.rival)
     interval = f"{number(-other.high, signed=True)} to {number(-other.low, signed=True)}"
@@ -134,6 +134,10 @@ def test_another_unit_than_patients_is_named() -> None:
     study = dataclasses.replace(made_up_context(CLOSE, noise=0.04).study, unit="drive")
     context = context_of(study)
     assert "patient" not in " ".join(sentences(context))
+
+
+def test_a_bound_is_rounded_so_that_it_still_holds() -> None:
+    assert [rounded_up(bound) for bound in (0.0, 0.0001, 0.007, 0.0071, 0.0079)] == [0.0, 0.001, 0.007, 0.008, 0.008]
 
 
 def test_numbers_and_lists_read_as_english() -> None:
