@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from scripts.runs.checkpoint import LAST, MODEL, load
+from scripts.runs.checkpoint import load
+from scripts.runs.run_files import LAST, MODEL
 from scripts.tracking import read_curve
 
 CURVES = ("train/loss", "train/learning_rate", "val/dice/prostate", "acw/w_prostate", "best/epoch")

@@ -24,7 +24,8 @@ from pathlib import Path
 import mlflow
 import torch
 
-from scripts.runs.checkpoint import BEST, LAST, MODEL, load
+from scripts.runs.checkpoint import load
+from scripts.runs.run_files import BEST, LAST, MODEL
 from scripts.tracking import read_records
 from tests.comparison_of_runs import assert_same_run
 from tests.workflows import run_workflow, tiny_overrides

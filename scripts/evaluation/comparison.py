@@ -15,7 +15,8 @@ from torch import nn
 
 from ..datasets import PreparedDataset
 from ..errors import UserError
-from ..runs.checkpoint import MODEL, load_network
+from ..runs.checkpoint import load_network
+from ..runs.run_files import MODEL
 from ..runs.run_folder import find_run_dir
 from .overlays import Example, as_picture, choose_items, draw_examples, example_title, save_figure
 

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..runs.run_files import FIGURES
 from .overlays import network_epoch, save_figure
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class ConfusionFigure:
     """
 
     def __init__(self, run_dir: str | Path, name: str, dataset: PreparedDataset) -> None:
-        self.folder = Path(run_dir) / "figures"
+        self.folder = Path(run_dir) / FIGURES
         self.name = name
         self.labels = list(dataset.labels)
         self.ignore_index = dataset.ignore_index

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..palette import class_colours
-from ..tracking.journal import JOURNAL_NAME, read_curves
+from ..runs.run_files import FIGURES, JOURNAL
+from ..tracking.journal import read_curves
 from .overlays import save_figure
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class CurveFigures:
     def _draw(self, engine: Engine) -> None:
         names = ["train/loss", *(f"{kind}/{n}" for kind in ("val/dice", "val/iou") for n in [*self.labels, "mean"])]
         weights = [f"acw/w_{label}" for label in self.labels]
-        curves = read_curves(self.run_dir / JOURNAL_NAME, [*names, *weights])
+        curves = read_curves(self.run_dir / JOURNAL, [*names, *weights])
         length = engine.state.epoch_length
-        folder = self.run_dir / "figures"
+        folder = self.run_dir / FIGURES
         folder.mkdir(exist_ok=True)
         save_figure(draw_learning_curves(curves, self.labels, length, self.title), folder / "learning_curves.png")
         if curves[weights[0]]:

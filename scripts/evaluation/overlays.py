@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..palette import CONFUSED, INVENTED, MISSED, as_rgb, class_colours, has_background
+from ..runs.run_files import FIGURES
 from ..storage.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class OverlayFigure:
         prediction_name: str = "prediction",
     ) -> None:
         self.run_name = Path(run_dir).name
-        self.folder = Path(run_dir) / "figures"
+        self.folder = Path(run_dir) / FIGURES
         self.name = name
         self.dataset = dataset
         self.part = part

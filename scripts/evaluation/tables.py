@@ -13,6 +13,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from ..datasets import PreparedDataset
+from ..runs.run_files import EVALUATION, PER_CASE, PER_IMAGE, SUMMARY, evaluation_folder
 from ..storage.atomic_files import write_text
 from ..tracking import Journal, MlflowMirror
 from ..tracking.addresses import given_address
@@ -84,7 +85,7 @@ class ScoreTables:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _write(self, _engine: Engine) -> None:
-        folder = self.run_dir / "evaluation" / self.part
+        folder = evaluation_folder(self.run_dir, self.part)
         folder.mkdir(parents=True, exist_ok=True)
         counts, where = self.metric.images()
         settings, results = self.case_scores.settings, self.case_scores.results()
@@ -100,11 +101,11 @@ class ScoreTables:
         cases = [
             {**self._name(case), "slices": int(slices[case]), **row} for case, row in zip(indices, scores, strict=True)
         ]
-        write_text(folder / "per_image.csv", _table(images))
-        write_text(folder / "per_case.csv", _table(cases))
+        write_text(folder / PER_IMAGE, _table(images))
+        write_text(folder / PER_CASE, _table(cases))
         summary: dict[str, Any] = {"part": self.part, "cases": len(cases), "images": len(images)}
         summary |= summarize(self.case_scores, of_cases, scores, self.metric.scores())
-        write_text(folder / "summary.json", json.dumps(summary, indent=1))
+        write_text(folder / SUMMARY, json.dumps(summary, indent=1))
         self._track(tracked_scores(summary["scores"]))
         self._say(summary)
 
@@ -115,8 +116,8 @@ class ScoreTables:
     def _track(self, scores: dict[str, float]) -> None:
         journal = Journal(self.run_dir)
         journal.log_metrics({f"{self.part}/{name}": value for name, value in scores.items()}, step=0)
-        for path in sorted((self.run_dir / "evaluation" / self.part).iterdir()):
-            journal.log_artifact(path, f"evaluation/{self.part}")
+        for path in sorted(evaluation_folder(self.run_dir, self.part).iterdir()):
+            journal.log_artifact(path, f"{EVALUATION}/{self.part}")
         journal.close()
         try:
             MlflowMirror(self.run_dir, tracking_uri=given_address(self.tracking_uri)).push()
@@ -137,7 +138,7 @@ class ScoreTables:
         measures = [name for name in scores if name.startswith("original/") and name.endswith("/mean")]
         said = [f"{name.split('/')[1]} {scores[name]:.3f}" for name in measures]
         logger.info("  %s", f"in original size, per case: {', '.join(said)}" if said else summary["original_grid"])
-        logger.info("tables: %s", self.run_dir / "evaluation" / self.part)
+        logger.info("tables: %s", evaluation_folder(self.run_dir, self.part))
 
 
 def _table(rows: Rows) -> str:

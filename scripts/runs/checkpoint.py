@@ -13,8 +13,6 @@ from torch import nn
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import write_atomically
 
-LAST, BEST, MODEL = "checkpoint_last.pt", "checkpoint_best.pt", "model.pt"
-
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values with ``torch.save``, whole or not at all; equal states give equal bytes."""

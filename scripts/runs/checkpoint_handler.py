@@ -13,9 +13,9 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..storage.atomic_files import flush
-from ..tracking.journal import JOURNAL_NAME
-from .checkpoint import BEST, LAST, MODEL, save
+from .checkpoint import save
 from .random_states import random_states
+from .run_files import BEST, JOURNAL, LAST, MODEL
 from .signals import Stopped, StopRequest
 from .state import TrainingState
 
@@ -102,8 +102,8 @@ class RunCheckpoint:
 
     def _save(self, engine: Engine, epoch_completed: bool) -> None:
         """Keep the state, then stop where that is asked for and anything is left to stop."""
-        if (self.run_dir / JOURNAL_NAME).is_file():
-            flush(self.run_dir / JOURNAL_NAME)
+        if (self.run_dir / JOURNAL).is_file():
+            flush(self.run_dir / JOURNAL)
         state = self.state.take(engine, epoch_completed, random=self._random_before_validation)
         save(state, self.run_dir / LAST)
         self._saved_at = time.monotonic()

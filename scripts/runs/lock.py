@@ -9,8 +9,7 @@ import socket
 from pathlib import Path
 
 from ..errors import UserError
-
-LOCK_NAME = ".lock"
+from .run_files import LOCK
 
 # Descriptors, open while this process lives: closing one gives its lock back.
 _held: dict[Path, int] = {}
@@ -33,7 +32,7 @@ def lock_run(run_dir: Path) -> None:
 
 def try_lock(run_dir: Path) -> str | None:
     """Take a run folder for this process; returns None, or who holds it."""
-    path = run_dir.resolve() / LOCK_NAME
+    path = run_dir.resolve() / LOCK
     if path in _held:
         return None
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -53,7 +52,7 @@ def try_lock(run_dir: Path) -> str | None:
 
 def holder(run_dir: Path) -> str | None:
     """Who holds a run folder, None where nobody does or the file system can't tell; changes nothing."""
-    path = run_dir.resolve() / LOCK_NAME
+    path = run_dir.resolve() / LOCK
     if path in _held:
         return "this process"
     try:
@@ -72,7 +71,7 @@ def holder(run_dir: Path) -> str | None:
 
 def is_free(run_dir: Path) -> bool:
     """Whether no process, this one included, holds a run folder; false where the file system can't tell."""
-    path = run_dir.resolve() / LOCK_NAME
+    path = run_dir.resolve() / LOCK
     if path in _held or try_lock(run_dir) is not None or path not in _held:
         return False
     unlock_run(run_dir)
@@ -81,7 +80,7 @@ def is_free(run_dir: Path) -> bool:
 
 def unlock_run(run_dir: Path) -> None:
     """Give a run folder back before the process ends."""
-    descriptor = _held.pop(run_dir.resolve() / LOCK_NAME, None)
+    descriptor = _held.pop(run_dir.resolve() / LOCK, None)
     if descriptor is not None:
         os.truncate(descriptor, 0)
         os.close(descriptor)

@@ -12,12 +12,11 @@ import yaml
 from ignite.engine import Engine, Events
 
 from ..errors import UserError
-from .checkpoint import LAST, load
+from .checkpoint import load
+from .run_files import CONFIG, LAST
 from .state import TrainingState
 
 logger = logging.getLogger(__name__)
-
-CONFIG, SPLIT = "config.yaml", "split.json"  # what runs, and on which cases, as recorded in its folder
 
 # Keys that may differ between a run and its resumption: they change where things lie and how fast it goes, not the
 # numbers. (The data are compared by their fingerprint; max_epochs may be raised.)

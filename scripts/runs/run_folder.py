@@ -1,16 +1,4 @@
-"""The folder of a run: who owns it and where its files lie.
-
-<output_dir>/<run_name>/        made by the run, never shared; a taken name gets -2, -3, ...
-    config.yaml  split.json     what ran, on which cases
-    tracked/config.yaml         the same without paths and addresses, for MLflow
-    metrics.jsonl               every metric: the truth, of which MLflow is a copy
-    tracking.json               the run's place in MLflow
-    checkpoint_last.pt          everything needed to go on
-    checkpoint_best.pt          the same, at the best validation
-    model.pt                    flat state dict of the best network, class weights folded in
-    figures/  evaluation/
-<output_dir>/latest             link to the newest run
-"""
+"""The folder of a run: who owns it, and what ran in it. ``run_files`` says where its files lie."""
 
 from __future__ import annotations
 
@@ -27,14 +15,12 @@ from ..configuration.paths import without_paths
 from ..configuration.workflow import executed_config
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import remove_left_behind, write_text
-from .lock import LOCK_NAME, lock_run
-from .resume import CONFIG, SPLIT, refuse_other_config, refuse_other_split
+from .lock import lock_run
+from .resume import refuse_other_config, refuse_other_split
+from .run_files import CONFIG, LATEST, LOCK, SPLIT, TRACKED_CONFIG
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
-
-LATEST = "latest"
-TRACKED_CONFIG = "tracked/config.yaml"
 
 
 def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> Path:
@@ -78,9 +64,7 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
     root = Path(output_dir).resolve()
     path = root / (run_name or LATEST)
     if not path.is_dir():
-        known = sorted(
-            child.name for child in root.glob("*") if (child / "config.yaml").is_file() and child.name != LATEST
-        )
+        known = sorted(child.name for child in root.glob("*") if (child / CONFIG).is_file() and child.name != LATEST)
         there = (
             f"runs there: {', '.join(known)}"
             if known
@@ -126,7 +110,7 @@ def _newest(root: Path, name: str) -> Path | None:
 
 
 def _is_run(path: Path) -> bool:
-    return path.is_dir() and (any((path / name).is_file() for name in (CONFIG, LOCK_NAME)) or not any(path.iterdir()))
+    return path.is_dir() and (any((path / name).is_file() for name in (CONFIG, LOCK)) or not any(path.iterdir()))
 
 
 def _first_free(root: Path, name: str) -> Path:

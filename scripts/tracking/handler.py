@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from ..networks import AdaptiveClassWeight
+from ..runs.run_files import FIGURES, MLFLOW_MODEL, SPLIT, TRACKED_CONFIG
 from .addresses import given_address
 from .journal import Journal
 from .machine import MachineUse
@@ -23,7 +24,6 @@ from .uploader import PATIENCE, Uploader
 logger = logging.getLogger(__name__)
 
 MACHINE_INTERVAL = 60.0  # seconds between two measurements of the machine inside an epoch
-MLFLOW_MODEL = "mlflow_model"  # folder of the network in MLflow's form, in the run folder
 
 
 class RunTracker:
@@ -106,7 +106,7 @@ class RunTracker:
 
     def _start(self, engine: Engine) -> None:
         self.journal.expect_repeats(engine.state.iteration)
-        for name in ("tracked/config.yaml", "split.json"):
+        for name in (TRACKED_CONFIG, SPLIT):
             if (self.run_dir / name).is_file():
                 self.journal.log_artifact(self.run_dir / name, "")
         self._mirror.finish(RUNNING)
@@ -154,11 +154,11 @@ class RunTracker:
         return {f"acw/w_{n}": float(w) for n, w in zip(self.labels, layers[0].weight.detach().cpu(), strict=True)}
 
     def _log_new_figures(self) -> None:
-        for path in sorted((self.run_dir / "figures").glob("*.png")):
+        for path in sorted((self.run_dir / FIGURES).glob("*.png")):
             changed = path.stat().st_mtime_ns
             if self._figures.get(path.name) != changed:
                 self._figures[path.name] = changed
-                self.journal.log_artifact(path, "figures")
+                self.journal.log_artifact(path, FIGURES)
 
     def _validated(self, evaluator: Engine) -> None:
         assert self._trainer is not None

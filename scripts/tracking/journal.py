@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-JOURNAL_NAME = "metrics.jsonl"
+from ..runs.run_files import JOURNAL
 
 
 class Journal:
@@ -25,7 +25,7 @@ class Journal:
     """
 
     def __init__(self, run_dir: str | Path) -> None:
-        self.path = Path(run_dir) / JOURNAL_NAME
+        self.path = Path(run_dir) / JOURNAL
         self._file: BinaryIO | None = None
         self._repeated: dict[tuple[str, int], float] = {}
 

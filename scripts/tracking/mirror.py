@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration.passwords import without_password
+from ..runs.run_files import JOURNAL, TRACKING, TRACKING_LOCK
 from ..storage.atomic_files import write_text
 from ..storage.locks import file_lock
 from .addresses import absolute, sqlite_address, sqlite_file
-from .journal import JOURNAL_NAME, Journal, read_records
+from .journal import Journal, read_records
 from .mlflow_run import find_or_create_run
 from .refusals import is_refusal
 from .sender import Sender
@@ -29,7 +30,6 @@ from .stores import open_client, prepare_client, require_answer, store_lock
 
 logger = logging.getLogger(__name__)
 
-STATE_NAME = "tracking.json"
 BATCH = 1000  # points a call, the most that MLflow takes
 RUNNING = "RUNNING"
 NOTHING_THERE: dict[str, Any] = {"run_id": None, "offset": 0, "told": None, "refused": {}}
@@ -50,8 +50,8 @@ class MlflowMirror:
         self, run_dir: str | Path, description: dict[str, Any] | None = None, tracking_uri: str | None = None
     ) -> None:
         self.run_dir = Path(run_dir)
-        self._path = self.run_dir / STATE_NAME
-        self._journal = self.run_dir / JOURNAL_NAME
+        self._path = self.run_dir / TRACKING
+        self._journal = self.run_dir / JOURNAL
         given = tracking_uri or (description or {}).get("tracking_uri")
         if description is not None and not self._path.is_file():
             plain = json.loads(json.dumps(description, default=str))
@@ -110,7 +110,7 @@ class MlflowMirror:
             TrackingRefusedError: MLflow answers and takes nothing of this run; says what to do.
         """
         prepare_client()  # before the locks, since it takes seconds
-        with self._turn(file_lock(self.run_dir / ".tracking.lock")):
+        with self._turn(file_lock(self.run_dir / TRACKING_LOCK)):
             known = self._read()  # another process may have brought over something
             self.state |= {name: known[name] for name in ("tracking_uri", *NOTHING_THERE)}
             self._move()

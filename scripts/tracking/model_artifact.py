@@ -14,8 +14,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..runs.checkpoint import MODEL, load_network
-from .handler import MLFLOW_MODEL
+from ..runs.checkpoint import load_network
+from ..runs.run_files import MLFLOW_MODEL, MODEL
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..errors import MissingFileError, UserError
 from ..runs.lock import is_free
+from ..runs.run_files import TRACKING
 from .addresses import given_address
-from .mirror import STATE_NAME, MlflowMirror
+from .mirror import MlflowMirror
 from .refusals import explain, reason
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def sync_others(run_dir: Path) -> None:
 
 
 def _recorded(root: Path) -> list[Path]:
-    return sorted(path.parent for path in root.glob(f"*/{STATE_NAME}") if not path.parent.is_symlink())
+    return sorted(path.parent for path in root.glob(f"*/{TRACKING}") if not path.parent.is_symlink())
 
 
 def _sync(run_dir: Path, tracking_uri: str | None, retry: bool = True) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..runs.checkpoint import save
+from ..runs.run_files import non_finite_batch
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class NonFiniteGuard:
         what = self._fault(engine.state.output["loss"])
         if what is None:
             return
-        path = self.run_dir / f"non_finite_{engine.state.iteration:06d}.pt"
+        path = non_finite_batch(self.run_dir, engine.state.iteration)
         save(_plain(engine.state.batch), path)
         cases = ", ".join(_cases(engine.state.batch))
         place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}, cases {cases}"

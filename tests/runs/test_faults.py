@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from scripts.configuration.error_report import user_message
-from scripts.runs.checkpoint import LAST, load, save
-from scripts.runs.lock import LOCK_NAME, is_free, lock_run, unlock_run
+from scripts.runs.checkpoint import load, save
+from scripts.runs.lock import is_free, lock_run, unlock_run
+from scripts.runs.run_files import LAST, LOCK
 from scripts.runs.run_folder import open_run_dir
 from tests.workflows import ROOT, run_workflow, tiny_overrides
 
@@ -135,7 +136,7 @@ def test_a_run_folder_in_use_is_refused_and_a_dead_users_is_not(tmp_path: Path) 
         assert not is_free(tmp_path)
         holder.kill()
         holder.wait()
-        assert f"process {holder.pid}" in (tmp_path / LOCK_NAME).read_text()  # left behind, and recognised as stale
+        assert f"process {holder.pid}" in (tmp_path / LOCK).read_text()  # left behind, and recognised as stale
         assert is_free(tmp_path)
         lock_run(tmp_path)
         assert not is_free(tmp_path)

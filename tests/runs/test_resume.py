@@ -13,8 +13,9 @@ from ignite.engine import Events
 from monai.bundle import ConfigWorkflow
 
 from scripts.configuration.error_report import user_message
-from scripts.runs.checkpoint import LAST, load
+from scripts.runs.checkpoint import load
 from scripts.runs.resume import comparable, flatten, refuse_other_config, refuse_other_split
+from scripts.runs.run_files import LAST
 from scripts.runs.signals import EXIT_CODE
 from scripts.tracking import read_curve
 from tests.comparison_of_runs import assert_same_run, assert_same_state
