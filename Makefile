@@ -23,7 +23,7 @@ train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another c
 	@$(RUN) training --config_file $(CONFIG)
 
 evaluate: $(STAMP)  ## score the newest run's best checkpoint on the test part
-	@$(RUN) evaluating --config_file "['configs/train.yaml','configs/evaluate.yaml']"
+	@$(RUN) evaluating --config_file configs/evaluate.yaml
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
 	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)

@@ -25,7 +25,9 @@ def test_it_names_every_part_of_the_paper(part: str) -> None:
 
 
 def test_every_option_that_it_names_is_a_key_of_a_config() -> None:
-    keys = {"config_file"}.union(*(yaml.safe_load((CONFIGS / f"{n}.yaml").read_text()) for n in ("train", "compare")))
+    keys = {"config_file"}.union(
+        *(yaml.safe_load((CONFIGS / f"{n}.yaml").read_text()) for n in ("train", "evaluate", "compare"))
+    )
     assert set(re.findall(r"--(\w+)", PAGE)) <= keys
 
 

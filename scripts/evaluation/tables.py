@@ -54,6 +54,7 @@ class ScoreTables:
         dataset: the prepared data set.
         surface_tolerance: of the surface Dice, >= 0; millimetres, or pixels where a case's spacing is unknown.
         tracking_uri: MLflow's address; the run's own where none was given.
+        computed_with: what the scores are computed with, of plain values; stands in ``summary.json``.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ScoreTables:
         dataset: PreparedDataset,
         surface_tolerance: float = 2.0,
         tracking_uri: str | None = None,
+        computed_with: dict[str, Any] | None = None,
     ) -> None:
         self.run_dir = Path(run_dir)
         self.part = part
@@ -78,6 +80,7 @@ class ScoreTables:
             tolerance=surface_tolerance,
         )
         self.tracking_uri = tracking_uri
+        self.computed_with = computed_with or {}
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""
@@ -105,6 +108,7 @@ class ScoreTables:
         write_text(folder / PER_CASE, _table(cases))
         summary: dict[str, Any] = {"part": self.part, "cases": len(cases), "images": len(images)}
         summary |= summarize(self.case_scores, of_cases, scores, self.metric.scores())
+        summary["computed_with"] = self.computed_with
         write_text(folder / SUMMARY, json.dumps(summary, indent=1))
         self._track(tracked_scores(summary["scores"]))
         self._say(summary)

@@ -37,8 +37,7 @@ def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | Non
         ValueError: ``run_name`` would leave ``output_dir``, ``output_dir`` can't be written, or another process uses
             the folder.
     """
-    if not run_name or run_name != Path(run_name).name or run_name.startswith("."):
-        raise UserError(f"run_name must be a plain folder name, got '{run_name}'")
+    require_plain_name(run_name)
     root = Path(output_dir).resolve()
     if isinstance(resume, str):
         path: Path | None = _run_to_resume(root, resume)
@@ -60,7 +59,9 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
 
     Raises:
         FileNotFoundError: there is no such run.
+        ValueError: ``run_name`` is no plain folder name, and might lie outside ``output_dir``.
     """
+    require_plain_name(run_name or LATEST)
     root = Path(output_dir).resolve()
     path = root / (run_name or LATEST)
     if not path.is_dir():
@@ -73,6 +74,12 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
         wanted = f"no run '{run_name}'" if run_name not in (None, LATEST) else "no finished or running training"
         raise MissingFileError(f"{wanted} under {root}; {there}")
     return path.resolve()
+
+
+def require_plain_name(run_name: str) -> None:
+    """Refuse a run's name that is no plain folder name, such as one that leads out of the folder of all runs."""
+    if not isinstance(run_name, str) or run_name != Path(run_name).name or run_name.startswith(".") or not run_name:
+        raise UserError(f"run_name must be a plain folder name, got '{run_name}'")
 
 
 def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
