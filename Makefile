@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-RUN := $(BIN)/python -m monai.bundle run
+BUNDLE := $(BIN)/python -m monai.bundle run
 CONFIG ?= configs/train.yaml
 PORT ?= 5000
 
@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train test lint types check ui evaluate bench-loss bench-prepare torture simulate clean
+.PHONY: help install train test lint types check ui evaluate publish bench-loss bench-prepare torture simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -20,10 +20,13 @@ help:  ## list the commands
 install: $(STAMP)  ## make .venv with the pinned dependencies
 
 train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another configuration)
-	@$(RUN) training --config_file $(CONFIG)
+	@$(BUNDLE) training --config_file $(CONFIG)
 
-evaluate: $(STAMP)  ## score the newest run's best checkpoint on the test part
-	@$(RUN) evaluating --config_file configs/evaluate.yaml
+evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
+	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"
+
+publish: $(STAMP)  ## make a run's weights the bundle's own, which inference takes (RUN=name)
+	@$(BUNDLE) publishing --config_file configs/publish.yaml --run_name "'$(RUN)'"
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
 	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)

@@ -73,7 +73,8 @@ def test_training_and_inference_build_the_same_network() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_network_part_also_goes_on_inference(network: str) -> None:
     files = ("inference.yaml", network)
-    workflow = make_workflow(*files, workflow_type="infer", device="cpu", **NARROW[network])
+    where = {"checkpoint": str(CONFIGS / "inference.yaml")}  # any file that is there
+    workflow = make_workflow(*files, workflow_type="infer", device="cpu", **where, **NARROW[network])
     workflow.initialize()  # refuses a key that nothing reads
     assert type(resolved(workflow, "network")).__name__ == read(network)["network_def"]["_target_"].split(".")[-1]
 

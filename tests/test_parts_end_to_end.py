@@ -33,6 +33,8 @@ def test_the_same_parts_score_it(folder: Path) -> None:
 
 
 def test_its_network_part_deploys_it(folder: Path) -> None:
+    name = "acw_ce-unet-phantom-sgdm-f0-s0"
+    run_workflow("publish.yaml", run_id="publishing", bundle_root=str(folder), run_name=name)
     weights = torch.load(folder / "models" / "model.pt", weights_only=True)
     assert not any("class_weight" in name for name in weights)
     settings = {"bundle_root": str(folder), "device": "cpu", "image_size": 32, **NARROW["network_unet.yaml"]}

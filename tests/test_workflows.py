@@ -83,9 +83,10 @@ def test_the_journal_and_mlflow_hold_loss_and_scores_of_every_class(trained: Pat
     assert {"config.yaml", "split.json", "figures"} <= artefacts
 
 
-def test_the_weights_of_the_bundle_are_the_best_network_folded(trained: Path) -> None:
+def test_the_weights_of_a_run_are_the_best_network_folded_and_the_bundles_own_are_left_alone(trained: Path) -> None:
     run = find_run_dir(trained / "runs")
-    flat = torch.load(trained / "models" / "model.pt", weights_only=True)
+    assert not (trained / "models").exists()
+    flat = torch.load(run / "model.pt", weights_only=True)
     network = DeepLabV3Plus(in_channels=1, num_classes=2)
     network.load_state_dict(flat)  # strict: no trace of the class weights
     best = torch.load(run / "checkpoint_best.pt", weights_only=True)["network"]
@@ -118,8 +119,8 @@ def test_inference_gives_masks_in_the_geometry_of_their_volumes(trained: Path, t
         workflow_type="infer",
         dataset_dir=str(volumes),
         output_dir=str(tmp_path / "masks"),
-        checkpoint=str(trained / "models" / "model.pt"),
-        image_size=32,
+        runs_dir=str(trained / "runs"),
+        run_name="latest",
         device="cpu",
     )
     masks = sorted((tmp_path / "masks").glob("*.mhd"))
@@ -166,7 +167,11 @@ def test_scores_in_original_size_are_those_of_the_masks_that_inference_writes(tr
 
 @pytest.mark.parametrize(("names", "kind"), [(("train.yaml",), "train"), (("inference.yaml",), "infer")])
 def test_monai_finds_every_property_it_looks_for(trained: Path, names: tuple[str, ...], kind: str) -> None:
-    own = tiny_overrides(trained) if kind == "train" else {"dataset_dir": str(trained / "runs" / "data" / "phantom")}
+    own = {
+        "dataset_dir": str(trained / "runs" / "data" / "phantom"),
+        "checkpoint": str(trained / "runs/latest/model.pt"),
+    }
+    own = tiny_overrides(trained) if kind == "train" else own
     workflow = make_workflow(*names, workflow_type=kind, **own)
     workflow.initialize()
     assert workflow.check_properties() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-PLACES = {"bundle_root", "dataset_dir", "model_file", "output_dir", "resume", "split_file", "tracking_uri"}
+PLACES = {"bundle_root", "dataset_dir", "output_dir", "resume", "split_file", "tracking_uri"}
 
 
 def without_paths(config: dict[str, Any]) -> dict[str, Any]:

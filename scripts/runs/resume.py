@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 # numbers. (The data are compared by their fingerprint; max_epochs may be raised.)
 FREE_KEYS = {
     "bundle_root", "checkpoint_interval", "dataset_dir", "experiment_name", "loss_interval", "max_epochs",
-    "max_skipped_batches", "model_file", "num_workers", "output_dir", "resume", "run_name", "tracking_patience",
+    "max_skipped_batches", "num_workers", "output_dir", "resume", "run_name", "tracking_patience",
     "tracking_uri",
 }  # fmt: skip
 EPOCH_READERS = (

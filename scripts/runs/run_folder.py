@@ -65,7 +65,7 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
     root = Path(output_dir).resolve()
     path = root / (run_name or LATEST)
     if not path.is_dir():
-        known = sorted(child.name for child in root.glob("*") if (child / CONFIG).is_file() and child.name != LATEST)
+        known = run_names(root)
         there = (
             f"runs there: {', '.join(known)}"
             if known
@@ -74,6 +74,11 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
         wanted = f"no run '{run_name}'" if run_name not in (None, LATEST) else "no finished or running training"
         raise MissingFileError(f"{wanted} under {root}; {there}")
     return path.resolve()
+
+
+def run_names(root: Path) -> list[str]:
+    """Names of the runs below a folder, in order."""
+    return sorted(child.name for child in root.glob("*") if (child / CONFIG).is_file() and child.name != LATEST)
 
 
 def require_plain_name(run_name: str) -> None:

@@ -30,14 +30,19 @@ def test_image_truth_and_prediction_lie_on_each_other(tmp_path: Path, monkeypatc
     monkeypatch.setattr(comparison, "draw_examples", lambda examples, *_a, **_k: drawn.extend(examples))
     monkeypatch.setattr(comparison, "save_figure", lambda *_a, **_k: None)
     monkeypatch.setattr(comparison, "find_run_dir", lambda output_dir, run: Path(output_dir) / run)
-    monkeypatch.setattr(comparison, "load_network", lambda network, _path: network)
+    monkeypatch.setattr(comparison, "load_network", lambda network, _path, _device: network)
     dataset = SimpleNamespace(
         items=lambda _part: [item], labels=["background", "organ"], ignore_index=None, name="x", split_sha256=""
     )
-    comparison.draw_comparison(
-        ["run"], ["prediction"], tmp_path, dataset, "test", lambda _: {"image": tensors, "label": tensors}, Threshold(),
-        tmp_path / "picture.png",
-    )  # fmt: skip
+    parsed = {
+        "validate::preprocessing": lambda _: {"image": tensors, "label": tensors},
+        "network_def": Threshold(),
+    }
+    run = SimpleNamespace(
+        folder=tmp_path, dataset=dataset, parser=SimpleNamespace(get_parsed_content=parsed.__getitem__)
+    )
+    monkeypatch.setattr(comparison, "_open", lambda _folders: [run])
+    comparison.draw_comparison(["run"], ["prediction"], tmp_path, "test", tmp_path / "picture.png")
     (example,) = drawn
     np.testing.assert_array_equal(example.truth, upright)
     np.testing.assert_array_equal(example.image, upright)

@@ -1,0 +1,105 @@
+"""The bundle's own weights, ``models/model.pt``: changed only when a user names the run that they shall come from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from ..configuration.paths import without_paths
+from ..errors import UserError
+from ..storage.atomic_files import copy_atomically, write_text
+from .checkpoint import load, load_network
+from .provenance import file_sha256, git_revision, software_versions
+from .resume import comparable_sha256
+from .run_configuration import read_run_configuration
+from .run_files import BEST, MODEL, SPLIT, SUMMARY, evaluation_folder
+from .run_folder import find_run_dir, run_names
+
+logger = logging.getLogger(__name__)
+
+PROVENANCE = "model.json"  # beside the weights
+# What inference must know of a training, and what the training was.
+SETTINGS = (
+    "data_name", "labels", "in_channels", "ignore_index", "image_size", "network_name", "loss_name", "optimizer_name",
+    "fold", "seed", "max_epochs", "network_def",
+)  # fmt: skip
+
+
+def publish_run(output_dir: str | Path, run_name: str | None, models_dir: str | Path) -> Path:
+    """Copy the best weights of a run to ``<models_dir>/model.pt``, and write ``model.json`` beside them.
+
+    Each file is replaced in one step, and the provenance last, after the old one is gone: a process killed in between
+    leaves weights without provenance, and never with that of others. ``model.json`` holds the weights' hash.
+
+    Args:
+        output_dir: the folder of all runs.
+        run_name: name of the run; must be given.
+        models_dir: the bundle's folder of weights; made when it is missing.
+
+    Returns:
+        The file of the weights.
+
+    Raises:
+        FileNotFoundError: there is no such run, or it has no weights yet.
+        ValueError: no run is named, or its weights are not those of the network in its configuration.
+    """
+    if not run_name:
+        known = ", ".join(run_names(Path(output_dir).resolve())) or "none"
+        raise UserError(f"publishing needs the name of a run: --run_name NAME; runs in {output_dir}: {known}")
+    run_dir = find_run_dir(output_dir, run_name)
+    provenance = describe_run(run_dir)
+    models = Path(models_dir)
+    models.mkdir(parents=True, exist_ok=True)
+    target = models / MODEL
+    (models / PROVENANCE).unlink(missing_ok=True)
+    copy_atomically(run_dir / MODEL, target)
+    write_text(models / PROVENANCE, json.dumps(provenance, indent=1))
+    logger.info("weights of run %s: %s; where they come from: %s", run_dir.name, target, models / PROVENANCE)
+    return target
+
+
+def describe_run(run_dir: Path) -> dict[str, Any]:
+    """Where a run's weights come from and how they score, of plain values, without places of this machine.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``publish_run``.
+    """
+    config = read_run_configuration(run_dir)
+    weights = run_dir / MODEL
+    if not weights.is_file():
+        raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
+    _refuse_other_weights(config, weights)
+    best = load(run_dir / BEST).get("progress", {}).get("best", {}) if (run_dir / BEST).is_file() else {}
+    split = json.loads((run_dir / SPLIT).read_text(encoding="utf-8")) if (run_dir / SPLIT).is_file() else {}
+    summary = evaluation_folder(run_dir, "test") / SUMMARY
+    tested = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    return {
+        "run": run_dir.name,
+        "sha256": file_sha256(weights),
+        "settings": {key: value for key, value in without_paths(config).items() if key in SETTINGS},
+        "best_epoch": best.get("epoch"),
+        "validation_dice_mean": best.get("score"),
+        "test_scores": tested.get("scores"),  # null: not evaluated
+        "test_computed_with": tested.get("computed_with"),
+        "config_sha256": comparable_sha256(config),
+        "split_sha256": split.get("sha256"),
+        "data_fingerprint": split.get("fingerprint"),
+        "git_revision": git_revision(),
+        "versions": software_versions(),
+    }
+
+
+def _refuse_other_weights(config: dict[str, Any], weights: Path) -> None:
+    """Refuse weights that the network of the configuration does not take, or that are not finite."""
+    parser = ConfigParser(config)
+    if "network_def::pretrained_path" in parser:
+        parser["network_def::pretrained_path"] = None
+    network = load_network(parser.get_parsed_content("network_def"), weights)
+    for name, value in network.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise UserError(f"{weights} holds numbers that are not finite ({name}); name another run")

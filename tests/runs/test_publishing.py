@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from scripts.configuration.error_report import user_message
+from scripts.runs.checkpoint import save
+from scripts.runs.publishing import publish_run
+from tests.tiny_network import TinyNetwork
+from tests.workflows import CONFIGS, run_workflow
+
+
+def make_run(folder: Path, name: str, num_classes: int = 2, **settings: Any) -> Path:
+    """A run folder as a training leaves it, without the training."""
+    run = folder / "runs" / name
+    (run / "evaluation" / "test").mkdir(parents=True)
+    config = yaml.safe_load((CONFIGS / "train.yaml").read_text())
+    network = {"_target_": "tests.tiny_network.TinyNetwork", "in_channels": 1, "num_classes": "$len(@labels)"}
+    labels = [f"class {number}" for number in range(num_classes)]
+    config |= {"labels": labels, "network_def": network, "dataset_dir": "/hospital/Doe", **settings}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "split.json").write_text(json.dumps({"sha256": "5" * 64, "fingerprint": "f" * 64}))
+    (run / "evaluation/test/summary.json").write_text(json.dumps({"scores": {"dice/mean": 0.8}}))
+    save(TinyNetwork(1, num_classes).state_dict(), run / "model.pt")
+    save({"progress": {"best": {"epoch": 3, "score": 0.75}}}, run / "checkpoint_best.pt")
+    return run
+
+
+def publish(folder: Path, **overrides: Any) -> None:
+    run_workflow("publish.yaml", run_id="publishing", bundle_root=str(folder), **overrides)
+
+
+def test_a_named_run_becomes_the_bundles_own_with_its_provenance_beside_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "first")
+    publish(tmp_path, run_name="first")
+    models = tmp_path / "models"
+    assert (models / "model.pt").read_bytes() == (run / "model.pt").read_bytes()
+    said = json.loads((models / "model.json").read_text())
+    assert said["run"] == "first"
+    assert said["sha256"] == hashlib.sha256((models / "model.pt").read_bytes()).hexdigest()
+    assert (said["best_epoch"], said["validation_dice_mean"], said["test_scores"]) == (3, 0.75, {"dice/mean": 0.8})
+    assert said["settings"]["labels"] == ["class 0", "class 1"]
+    assert said["settings"]["image_size"] == 224
+    assert said["split_sha256"] == "5" * 64
+    assert "Doe" not in (models / "model.json").read_text()
+    assert sorted(path.name for path in models.iterdir()) == ["model.json", "model.pt"]
+
+
+def test_a_run_of_other_classes_replaces_it_since_it_is_named(tmp_path: Path) -> None:
+    make_run(tmp_path, "two")
+    make_run(tmp_path, "five", num_classes=5)
+    publish(tmp_path, run_name="two")
+    publish(tmp_path, run_name="five")
+    assert len(json.loads((tmp_path / "models/model.json").read_text())["settings"]["labels"]) == 5
+    assert torch.load(tmp_path / "models/model.pt", weights_only=True)["classifier.bias"].shape == (5,)
+
+
+def test_without_a_name_nothing_is_published(tmp_path: Path) -> None:
+    make_run(tmp_path, "first")
+    with pytest.raises(RuntimeError) as info:
+        publish(tmp_path)
+    message = user_message(info.value) or ""
+    assert "publishing needs the name of a run: --run_name NAME" in message
+    assert message.endswith("first")
+    assert not (tmp_path / "models").exists()
+
+
+def test_what_is_no_whole_run_leaves_the_published_weights_alone(tmp_path: Path) -> None:
+    publish_run(tmp_path / "runs", make_run(tmp_path, "good").name, tmp_path / "models")
+    before = {path: path.read_bytes() for path in (tmp_path / "models").iterdir()}
+    (make_run(tmp_path, "unvalidated") / "model.pt").unlink()
+    broken = TinyNetwork().state_dict()
+    broken["classifier.bias"][0] = float("nan")
+    save(broken, make_run(tmp_path, "broken") / "model.pt")
+    save(TinyNetwork(1, 5).state_dict(), make_run(tmp_path, "other") / "model.pt")
+    reasons = {
+        "unvalidated": "has no model.pt",
+        "broken": "not finite",
+        "other": "weights of another network",
+        "none": "no run 'none'",
+        "../runs/good": "plain folder name",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises((ValueError, FileNotFoundError), match=reason):
+            publish_run(tmp_path / "runs", name, tmp_path / "models")
+    assert {path: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
+
+
+def test_a_kill_between_the_files_leaves_no_provenance_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path, name)
+    publish_run(tmp_path / "runs", "first", tmp_path / "models")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scripts.runs.publishing.write_text", die)
+    with pytest.raises(KeyboardInterrupt):
+        publish_run(tmp_path / "runs", "second", tmp_path / "models")
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["model.pt"]
+
+
+# ---- inference -------------------------------------------------------------------------------------------------------
+
+
+def infer(folder: Path, **overrides: Any) -> str:
+    """What inference answers that must stop before it reads a volume."""
+    with pytest.raises((RuntimeError, ValueError)) as info:
+        run_workflow(
+            "inference.yaml", workflow_type="infer", bundle_root=str(folder), dataset_dir=str(folder), **overrides
+        )
+    return user_message(info.value) or repr(info.value)
+
+
+def test_inference_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
+    message = infer(tmp_path)
+    assert f"no checkpoint {tmp_path}/models/model.pt" in message
+    assert "--run_name" in message
+    assert "make publish RUN=NAME" in message
+
+
+def test_inference_takes_the_network_of_a_run_and_refuses_another(tmp_path: Path) -> None:
+    make_run(tmp_path, "five", num_classes=5, image_size=64)
+    assert "no volume" in infer(tmp_path, run_name="five", image_size=64)  # all else is in order
+    assert "image_size is 32 and was 64 in run five" in infer(tmp_path, run_name="five", image_size=32)
+    assert "no run 'six'" in infer(tmp_path, run_name="six")
