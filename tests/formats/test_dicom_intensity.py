@@ -48,8 +48,9 @@ def test_a_volume_is_the_same_however_it_is_written(tmp_path, layout, inverted, 
         path = tmp_path
     else:
         ds = make_enhanced(numbers, rescales=rescales if layout == "enhanced" else (), **tags)
-        if rescaled and layout == "shared":
-            value = item(RescaleSlope=rescales[0][0], RescaleIntercept=rescales[0][1])
+        if rescaled:  # what all frames share counts where a frame has none of its own, the file's top comes last
+            slope, intercept = rescales[0] if layout == "shared" else (100, 7)
+            value = item(RescaleSlope=slope, RescaleIntercept=intercept)
             ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = [value]
             ds.RescaleSlope, ds.RescaleIntercept = 100, 7  # overruled
         path = save(ds, tmp_path / "a.dcm")
