@@ -42,9 +42,23 @@ def write_mhd(path: Path, array: NDArray[Any], *, compress: bool = False, **head
         "ElementDataFile": data_path.name,
     }
     lines |= header
+    lines["ElementDataFile"] = lines.pop("ElementDataFile")  # the last line, wherever the others were added
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{key} = {value}\n" for key, value in lines.items() if value is not None))
     data_path.write_bytes(zlib.compress(data) if compress else data)
+    return path
+
+
+def write_mha(path: Path, array: NDArray[Any], *, compress: bool = False) -> Path:
+    """Write ``array`` (X, Y, Z) as .mha, whose numbers follow the header."""
+    draft = path.with_name(f"{path.stem}-draft.mhd")
+    data = draft.with_suffix(".zraw" if compress else ".raw")
+    write_mhd(draft, array, compress=compress)
+    size = str(data.stat().st_size) if compress else None
+    write_mhd(draft, array, compress=compress, CompressedDataSize=size, ElementDataFile="LOCAL")
+    path.write_bytes(draft.read_bytes() + data.read_bytes())
+    draft.unlink()
+    data.unlink()
     return path
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
 from .cases import Case
 from .geometry import Geometry
 from .preparation_settings import FORMAT, Settings
@@ -87,17 +86,3 @@ def deal_images(record: dict[str, Any], *, num_folds: int, seed: int) -> list[Sp
 def image_id(item: dict[str, Any]) -> str:
     """Name of an image: that of its file without the ending."""
     return Path(item["image"]).stem
-
-
-def refuse_absent_class(counts: Sequence[Counts], settings: Settings) -> None:
-    """A class without a pixel has no weight and no score; a list of labels that is too long shows here.
-
-    Raises:
-        ValueError: names the class.
-    """
-    for value, label in enumerate(settings.labels):
-        if not any(plane[value] for slices in counts for plane in slices):
-            raise UserError(
-                f"no mask of {settings.name} holds the class {value} ({label}) at image_size "
-                f"{list(settings.image_size)}; correct the masks or the labels, or raise image_size"
-            )

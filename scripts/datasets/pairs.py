@@ -16,6 +16,7 @@ from ..formats.label_table import LabelTable
 from ..formats.reading import read_image, read_mask
 from ..formats.volume import Volume
 from .cases import Case
+from .intensity import refuse_unusable
 
 # What headers of different tools may differ by in honest rounding.
 _SPACING_TOLERANCE = 1e-3  # of the spacing
@@ -60,12 +61,7 @@ def read_pair(case: Case, labels: Sequence[str], ignore_index: int | None, in_ch
     mask = read_mask(Path(case.label), image, coloured=table.coloured)
     mask = _turn(case, mask, image)
     _check_geometry(case, image, mask)
-    if not np.isfinite(image.array).all():
-        raise UserError(f"{case.image} holds NaN or infinite values; repair or remove the case")
-    if np.ptp(image.array) == 0:
-        raise UserError(
-            f"{case.image} is constant (every voxel is {image.array.flat[0]:g}); replace or remove the case"
-        )
+    refuse_unusable(image.array, case.image)
     pixels, notes = _channels(case, image, in_channels)
     label = _classes(case, mask, table, labels, ignore_index)
     return Pair(pixels.astype(np.float32), label, image, (*image.notes, *notes))
@@ -84,24 +80,23 @@ def _turn(case: Case, mask: Volume, image: Volume) -> Volume:
 def _check_geometry(case: Case, image: Volume, mask: Volume) -> None:
     size, mask_size = image.array.shape[:3], mask.array.shape[:3]
     if size != mask_size:
-        raise UserError(_difference(case, "size", np.array(mask_size), np.array(size)))
+        raise _difference(case, "size", np.array(mask_size), np.array(size))
     if image.affine is None or mask.affine is None:
         return
     spacing, mask_spacing = (np.linalg.norm(a[:3, :3], axis=0) for a in (image.affine, mask.affine))
     if not np.allclose(mask_spacing, spacing, rtol=_SPACING_TOLERANCE, atol=0.0):
-        raise UserError(_difference(case, "spacing", mask_spacing, spacing))
+        raise _difference(case, "spacing", mask_spacing, spacing)
     direction, mask_direction = image.affine[:3, :3] / spacing, mask.affine[:3, :3] / mask_spacing
     if not np.allclose(mask_direction, direction, rtol=0.0, atol=_DIRECTION_TOLERANCE):
-        raise UserError(_difference(case, "direction", mask_direction.ravel(), direction.ravel()))
+        raise _difference(case, "direction", mask_direction.ravel(), direction.ravel())
     if not np.allclose(mask.affine[:3, 3], image.affine[:3, 3], rtol=0.0, atol=_ORIGIN_TOLERANCE * spacing.min()):
-        raise UserError(_difference(case, "origin", mask.affine[:3, 3], image.affine[:3, 3]))
+        raise _difference(case, "origin", mask.affine[:3, 3], image.affine[:3, 3])
 
 
-def _difference(case: Case, what: str, of_label: NDArray[Any], of_image: NDArray[Any]) -> str:
+def _difference(case: Case, what: str, of_label: NDArray[Any], of_image: NDArray[Any]) -> UserError:
     ours, theirs = (" ".join(f"{v:.6g}" for v in values) for values in (of_label, of_image))
-    return (
-        f"{case.label}: its {what} {ours} is not that of its image {Path(case.image).name}, {theirs}; "
-        "export the mask on the image's grid"
+    return UserError(
+        f": its {what} {ours} is not that of its image, {theirs}; export the mask on the image's grid", path=case.label
     )
 
 
@@ -110,7 +105,7 @@ def _channels(case: Case, image: Volume, wanted: int) -> tuple[NDArray[Any], tup
     array = image.array
     if image.coloured and wanted == 1:
         if (array[..., :1] != array).any():
-            raise UserError(f"{case.image} is coloured, in_channels is 1; set --in_channels 3 or export it in gray")
+            raise UserError("is coloured, in_channels is 1; set --in_channels 3 or export it in gray", path=case.image)
         return array[np.newaxis, ..., 0], ()
     if image.coloured:
         return np.moveaxis(array, 3, 0), ()
@@ -124,18 +119,21 @@ def _classes(
 ) -> NDArray[np.uint8]:
     if len(table.classes) != len(labels):
         raise UserError(
-            f"{case.label}: its table of values has {len(table.classes)} classes, labels has {len(labels)}; correct one"
+            f": its table of values has {len(table.classes)} classes, labels has {len(labels)}; correct one",
+            path=case.label,
         )
     if table.ignored and ignore_index is None:
-        raise UserError(f"{case.label}: its table of values ignores {list(table.ignored)}; set --ignore_index 255")
+        raise UserError(f": its table of values ignores {list(table.ignored)}; set --ignore_index 255", path=case.label)
     found, strange = table.look_up(_numbers(case, mask, table))
     if strange:
         shown = ", ".join(strange[:5]) + (", ..." if len(strange) > 5 else "")
         classes = ", ".join(f"{i} {name}" for i, name in enumerate(labels))
-        mend = "correct the mask, the labels or the table of values"
+        remedy = "correct the mask, the labels or the table of values"
         if len(strange) >= _INTERPOLATED:
-            mend = f"{len(strange)} such values mean that it was interpolated or saved with loss: export it unsmoothed"
-        raise UserError(f"{case.label} holds the value(s) {shown}, which are no class ({classes}); {mend}")
+            remedy = (
+                f"{len(strange)} such values mean that it was interpolated or saved with loss: export it unsmoothed"
+            )
+        raise UserError(f"holds the value(s) {shown}, which are no class ({classes}); {remedy}", path=case.label)
     return np.where(found == -1, ignore_index or 0, found).astype(np.uint8)
 
 
@@ -144,7 +142,8 @@ def _numbers(case: Case, mask: Volume, table: LabelTable) -> NDArray[Any]:
     if mask.coloured == table.coloured:
         return mask.array
     if table.coloured:
-        return np.repeat(mask.array[..., np.newaxis], 3, axis=3)
+        gray = mask.array * (255 // mask.full_scale) if mask.full_scale else mask.array  # 1 of 1 bit is white
+        return np.repeat(gray[..., np.newaxis], 3, axis=3)
     if (mask.array[..., :1] != mask.array).any():
-        raise UserError(f"{case.label} is coloured; give a table of its colours (docs/datasets.md) or an index mask")
+        raise UserError("is coloured; give a table of its colours (docs/datasets.md) or an index mask", path=case.label)
     return mask.array[..., 0]

@@ -18,7 +18,8 @@ from .cases import Case, check_cases
 from .checking.case_summary import Facts, duplicates, facts_of, find_errors, find_warnings
 from .checking.check_report import CHECK_PNG, Row, write_report
 from .checking.contact_sheet import choose_cases, draw_thumbnail
-from .datalist import Counts, describe, refuse_absent_class
+from .class_presence import check_classes
+from .datalist import Counts, describe
 from .geometry import Geometry
 from .preparation_settings import Settings, check_size, fingerprint_cases
 from .prepared import DATASET_JSON, PreparedDataset
@@ -137,7 +138,7 @@ def _write(
     write = partial(_write_one, folder=folder, settings=settings, intensity_max=intensity_max, shown=shown)
     written = run_in_threads(write, cases, title=f"preparing {settings.name}", num_workers=workers)
     counts = [item.counts for item in written]
-    refuse_absent_class(counts, settings)
+    absent = check_classes(counts, name=settings.name, labels=settings.labels, image_size=settings.image_size)
     facts = [item.facts for item in written]
     for error in find_errors(facts, {case.name: case.patient for case in cases}):
         raise UserError(f"{settings.name}: {error}")
@@ -154,7 +155,7 @@ def _write(
     refuse_shared_images(cases, record["twins"])
     record |= {"fingerprint": fingerprint, "intensity_max": intensity_max}
     (folder / DATASET_JSON).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    warnings = find_warnings(facts)
+    warnings = [*absent, *find_warnings(facts)]
     for warning in warnings:
         logger.warning("check of %s: %s", settings.name, warning)
     thumbnails = [(i.facts.case, i.thumbnail) for i in written if i.thumbnail is not None]

@@ -37,7 +37,7 @@ def publish(cases: Sequence[Case], folder: Path) -> list[Case]:
 
 
 def _hash(salt: str, name: str) -> str:
-    return hmac.new(salt.encode(), name.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+    return hmac.new(salt.encode(), os.fsencode(name), hashlib.sha256).hexdigest()[:_DIGITS]
 
 
 def _read_salt(folder: Path) -> str:

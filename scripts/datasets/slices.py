@@ -1,8 +1,8 @@
 """From an image and its mask to the 2-D PNG slices that training reads.
 
 The same steps that inference runs on a whole volume, by the same MONAI transforms: clip at two percentiles of the
-volume, scale to 0..1, resize in plane. Slices on the disk differ from inference only by rounding to the PNG depth.
-8-bit pictures keep their intensities: a photograph's 0 and 255 mean the same in every photograph.
+volume, scale to 0..1 (``intensity.py``), resize in plane. Slices on the disk differ from
+inference only by rounding to the PNG depth.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import Resize, ScaleIntensityRangePercentiles
+from monai.transforms import Resize
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import UserError
 from .cases import Case
+from .intensity import scale_intensities
 from .pairs import Pair, read_pair
 
-PERCENTILES = (0.5, 99.5)
 IMAGES, LABELS, ORIGINAL_LABELS = "images", "labels", "original_labels"
 # Level 1 is five times as fast as the default and costs a tenth more disk on noisy images.
 _COMPRESS_LEVEL = 1
@@ -57,16 +56,21 @@ def write_case(
         FileNotFoundError, ValueError: see ``read_pair``; the image is nearly constant.
     """
     pair = read_pair(case, labels, ignore_index, in_channels)
-    scaled = _resize_image(_scale(case, pair), image_size)
+    scaled = _resize_image(scale_intensities(pair.image, pair.source.full_scale, case.image), image_size)
     pixels = np.rint(scaled * intensity_max).astype(np.uint8 if intensity_max == 255 else np.uint16)
-    mask = _resize_label(pair.label, image_size)
+    mask = resize_label(pair.label, image_size)
     for index in range(mask.shape[-1]):
         name = slice_name(case.name, index)
         _write_png(folder / IMAGES / name, _picture(pixels[..., index]))
         _write_png(folder / LABELS / name, mask[:, :, index])
     np.savez_compressed(folder / ORIGINAL_LABELS / original_label_name(case.name), label=pair.label)
+    return count_classes(mask, len(labels)), pair
+
+
+def count_classes(mask: NDArray[np.uint8], num_classes: int) -> list[list[int]]:
+    """For each slice of a mask (X, Y, Z) the pixels of each class, ignored ones left out."""
     planes = np.moveaxis(mask, 2, 0)
-    return [np.bincount(plane.ravel(), minlength=len(labels))[: len(labels)].tolist() for plane in planes], pair
+    return [np.bincount(plane.ravel(), minlength=num_classes)[:num_classes].tolist() for plane in planes]
 
 
 def slice_name(case_name: str, index: int) -> str:
@@ -79,27 +83,14 @@ def original_label_name(case_name: str) -> str:
     return f"{case_name}.npz"
 
 
-def _scale(case: Case, pair: Pair) -> torch.Tensor:
-    """Bring an image to 0..1 as inference does, all of its channels alike."""
-    if pair.source.keep_intensities:
-        return torch.from_numpy(pair.image / np.float32(255))
-    low, high = np.percentile(pair.image, PERCENTILES)
-    if low == high:
-        raise UserError(
-            f"{case.image} is nearly constant: 99 % of its voxels are {low:g}; crop, replace or remove the case"
-        )
-    scale = ScaleIntensityRangePercentiles(*PERCENTILES, b_min=0.0, b_max=1.0, clip=True)
-    scaled: torch.Tensor = scale(torch.from_numpy(pair.image))
-    return scaled
-
-
 def _resize_image(image: torch.Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
     """Resize (C, X, Y, Z) in plane."""
     resize = Resize(size, mode="bilinear", align_corners=False, anti_aliasing=True)
     return np.stack([_in_plane(resize, channel) for channel in image])
 
 
-def _resize_label(label: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def resize_label(label: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize a mask (X, Y, Z) in plane; each pixel takes the class of the voxel that its middle lies in."""
     resize = Resize(size, mode="nearest-exact")
     return _in_plane(resize, torch.from_numpy(label.astype(np.float32))).astype(np.uint8)
 

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingFileError, UserError
+from ..errors import UserError
+from ..formats.listing import spell
+from ..formats.regular_files import read_json
 from .cases import PARTS, Case
 
 Split = dict[str, list[str]]
 IMAGE_LEAKY = "image_leaky"
 SPLIT_UNITS = ("patient", IMAGE_LEAKY)
+_EXAMPLE = '{"train": [...], "val": [...], "test": [...]}'
 
 
 def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_folds: int, seed: int) -> list[Split]:
@@ -120,15 +123,10 @@ def read_split_file(path: str | Path, cases: Sequence[Case]) -> list[Split]:
         ValueError: it can't be read, names what is not there, forgets a case, or parts a patient.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise MissingFileError(f"split_file {path} does not exist; check the path")
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{path} is no readable JSON; write {{'train': [...], 'val': [...], 'test': [...]}}") from None
+    content: Any = read_json(path, f"write {_EXAMPLE}")
     splits = content if isinstance(content, list) else [content]
     if not splits:
-        raise UserError(f"{path} holds no split; write {{'train': [...], 'val': [...], 'test': [...]}}")
+        raise UserError(f"holds no split; write {_EXAMPLE}", path=path)
     return [_check_split(path, split, cases) for split in splits]
 
 
@@ -207,7 +205,8 @@ def _check_split(path: Path, split: Any, cases: Sequence[Case]) -> Split:
     part_of: dict[str, str] = {}
     for part, names in split.items():
         for name in names:
-            found = [case for case in cases if name in (case.name, case.patient)]
+            wanted = spell(name) if isinstance(name, str) else name
+            found = [case for case in cases if wanted in (case.name, case.patient)]
             if not found:
                 raise UserError(f"{path}: {name!r} is neither a case nor a patient of the data set; correct the name")
             for case in found:

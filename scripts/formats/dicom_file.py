@@ -78,9 +78,9 @@ def _has_preamble(path: Path) -> bool:
 
 def _open(path: Path, tags: list[str], image_bytes: int | None) -> Dataset:
     if not path.is_file():
-        raise MissingFileError(f"{path} does not exist, or is no file; check the path")
+        raise MissingFileError("does not exist, or is no file; check the path", path=path)
     if path.stat().st_size > MAX_BYTES + MAX_HEADER_BYTES:
-        raise UserError(f"{path} has {path.stat().st_size} bytes, at most {MAX_BYTES} are read; crop or part it")
+        raise UserError(f"has {path.stat().st_size} bytes, at most {MAX_BYTES} are read; crop or part it", path=path)
     try:
         meta = read_file_meta_info(path)
         if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
@@ -89,11 +89,13 @@ def _open(path: Path, tags: list[str], image_bytes: int | None) -> Dataset:
     except UserError:
         raise
     except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}); correct its permissions or copy it again") from None
+        raise UserError(
+            f"can't be read ({error.strerror}); correct its permissions or copy it again", path=path
+        ) from None
     except RecursionError:
-        raise UserError(f"{path}: its header's sequences are nested too deeply; export it again") from None
+        raise UserError(": its header's sequences are nested too deeply; export it again", path=path) from None
     except Exception:  # a cut header ends in a dozen kinds of error
-        raise UserError(f"{path} is no DICOM file, or is cut short in its header; copy it again") from None
+        raise UserError("is no DICOM file, or is cut short in its header; copy it again", path=path) from None
 
 
 def _open_deflated(path: Path, meta: FileMetaDataset, tags: list[str], image_bytes: int | None) -> Dataset:
@@ -108,12 +110,12 @@ def _open_deflated(path: Path, meta: FileMetaDataset, tags: list[str], image_byt
         return reached and image_bytes is None
 
     if not whole and image_bytes is not None:
-        raise UserError(f"{path} unpacks to more than its header declares, {image_bytes} bytes; export it again")
+        raise UserError(f"unpacks to more than its header declares, {image_bytes} bytes; export it again", path=path)
     dataset = read_dataset(
         io.BytesIO(body), False, True, stop_when=at_image, specific_tags=[pydicom.tag.Tag(tag) for tag in tags]
     )
     if not whole and not reached:
-        raise UserError(f"{path}: its header unpacks to more than {MAX_HEADER_BYTES} bytes; export it again")
+        raise UserError(f": its header unpacks to more than {MAX_HEADER_BYTES} bytes; export it again", path=path)
     opened = Dataset(dataset)
     opened.file_meta = FileMetaDataset()
     opened.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian  # what it is, now that it is unpacked

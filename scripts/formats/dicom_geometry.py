@@ -59,7 +59,7 @@ def _plane(header: DicomHeader, index: int, volume: str) -> Plane | None:
         raise level.fault(orientation, "no two unit vectors at a right angle")
     spacing = _pixel_spacing(header, index)
     if spacing is None:
-        raise UserError(f"{header.path} has a position but no PixelSpacing; export it with its geometry")
+        raise UserError("has a position but no PixelSpacing; export it with its geometry", path=header.path)
     return Plane(np.array(place), axes, spacing, _thickness(header, index), in_patient=not volume)
 
 
@@ -95,14 +95,14 @@ def place(path: Path, planes: Sequence[Plane | None]) -> tuple[list[int], NDArra
         return list(range(len(planes))), None
     if len(known) < len(planes):
         raise UserError(
-            f"{path}: {len(planes) - len(known)} of its {len(planes)} planes have no position; export it again"
+            f": {len(planes) - len(known)} of its {len(planes)} planes have no position; export it again", path=path
         )
     first = known[0]
     for plane in known:
         if not np.allclose(plane.axes, first.axes, atol=1e-3) or not np.allclose(
             plane.spacing, first.spacing, rtol=1e-3
         ):
-            raise UserError(f"{path}: its planes differ in direction or spacing; keep one series a folder")
+            raise UserError(": its planes differ in direction or spacing; keep one series a folder", path=path)
     normal = np.cross(*first.axes)
     heights = np.array([plane.position @ normal for plane in known])
     order = [int(i) for i in np.argsort(heights, kind="stable")]
@@ -111,7 +111,9 @@ def place(path: Path, planes: Sequence[Plane | None]) -> tuple[list[int], NDArra
     drift = (known[order[-1]].position - start) / max(len(known) - 1, 1) if len(known) > 1 else normal * step
     aside = np.abs([known[i].position - start - drift * z for z, i in enumerate(order)]).max()
     if aside > _GAP_TOLERANCE * max(step, min(first.spacing)):
-        raise UserError(f"{path}: its planes are shifted by {aside:.4g} mm against each other; export it on one grid")
+        raise UserError(
+            f": its planes are shifted by {aside:.4g} mm against each other; export it on one grid", path=path
+        )
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = first.axes[0] * first.spacing[0], first.axes[1] * first.spacing[1]
     affine[:3, 2], affine[:3, 3] = drift, start
@@ -138,12 +140,13 @@ def _check_steps(path: Path, heights: NDArray[np.float64], thickness: float) -> 
     steps = np.diff(heights)
     typical = float(np.median(steps))
     if steps.min() < 1e-3 or typical < 1e-3:
-        raise UserError(f"{path}: two of its slices lie in one place; keep one time point or series a folder")
+        raise UserError(": two of its slices lie in one place; keep one time point or series a folder", path=path)
     wide = np.flatnonzero(np.abs(steps - typical) > _GAP_TOLERANCE * typical)
     if wide.size:
         missing = max(1, round(steps[wide].sum() / typical) - wide.size)
         raise UserError(
-            f"{path}: slices are missing or unevenly spaced, {steps[wide[0]]:.4g} mm after slice {wide[0] + 1} where "
-            f"{typical:.4g} mm are usual (about {missing} missing); copy the series again"
+            f": slices are missing or unevenly spaced, {steps[wide[0]]:.4g} mm after slice {wide[0] + 1} where "
+            f"{typical:.4g} mm are usual (about {missing} missing); copy the series again",
+            path=path,
         )
     return typical

@@ -174,7 +174,7 @@ class DicomHeader:
         """
         tag = Tag(tag_for_keyword(name) or 0)
         return UserError(
-            f"{self.path}: {name} ({tag.group:04X},{tag.element:04X}) is {self._shown(name, what)}; {remedy}"
+            f": {name} ({tag.group:04X},{tag.element:04X}) is {self._shown(name, what)}; {remedy}", path=self.path
         )
 
     def _shown(self, name: str, what: str) -> str:

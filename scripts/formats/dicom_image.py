@@ -79,7 +79,7 @@ def dicom_depth(path: Path) -> int:
 def _open(path: Path) -> _Source:
     header = open_header(path)
     if header.text("SOPClassUID") in SEGMENTATIONS:
-        raise UserError(f"{path} is a DICOM segmentation where an image is meant; give the image's file")
+        raise UserError("is a DICOM segmentation where an image is meant; give the image's file", path=path)
     pixels = pixel_format(header)
     return _Source(header, pixels, scales_of(header, pixels))
 
@@ -107,7 +107,7 @@ def _read_frames(
     units = {scale.unit for source in sources for scale in source.scales}
     if len(units) > 1:
         shown = " and ".join(sorted(unit or "none" for unit in units))
-        raise UserError(f"{sources[0].header.path}: RescaleType differs between its frames, {shown}; part them")
+        raise UserError(f": RescaleType differs between its frames, {shown}; part them", path=sources[0].header.path)
     scales = [sources[i].scales[frame] for i, frame in order]
     frames = to_intensities(
         [stored[i][frame] for i, frame in order],
@@ -126,7 +126,7 @@ def _identify(volume: Volume, headers: Sequence[DicomHeader]) -> Volume:
         for header in headers:
             if header.words(name) != headers[0].words(name):
                 raise UserError(
-                    f"{header.path}: its {name} is not that of {headers[0].path.name}; keep one series a folder"
+                    f": its {name} is not that of the first file; keep one series a folder", path=header.path
                 )
     return replace(
         volume, patient_id=headers[0].words("PatientID"), frame_of_reference=headers[0].words("FrameOfReferenceUID")

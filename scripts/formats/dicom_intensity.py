@@ -73,8 +73,8 @@ def scales_of(header: DicomHeader, pixels: PixelFormat) -> list[Scale]:
     mapped = {_real_world(header, index) for index in range(pixels.frames)}
     if len(mapped) > 1 and len({(scale.slope, scale.intercept) for scale in scales}) == 1:
         raise UserError(
-            f"{header.path}: only its {_MAPPING}, which is not read, tells the scale of each frame; "
-            "export it with RescaleSlope"
+            f": only its {_MAPPING}, which is not read, tells the scale of each frame; export it with RescaleSlope",
+            path=header.path,
         )
     if pixels.samples == 3 and any(scale.changes for scale in scales):
         raise header.fault("RescaleSlope", "given for colours, which have no scale")

@@ -25,8 +25,9 @@ def order_without_position(folder: Path, headers: Sequence[DicomHeader]) -> list
         if all(value not in (None, "") for value in values) and len(set(values)) == len(values):
             return sorted(range(len(headers)), key=lambda i: values[i])  # type: ignore[arg-type, return-value]
     raise UserError(
-        f"{folder}: its frames have neither position nor a time or number that tells them apart "
-        f"({', '.join(_ORDERS)}); export the series again"
+        f": its frames have neither position nor a time or number that tells them apart "
+        f"({', '.join(_ORDERS)}); export the series again",
+        path=folder,
     )
 
 
@@ -38,4 +39,4 @@ def _refuse_missing_numbers(folder: Path, headers: Sequence[DicomHeader]) -> Non
     if missing:
         gaps = (number for number in range(min(numbers), max(numbers)) if number not in numbers)
         shown = ", ".join(str(next(gaps)) for _ in range(min(missing, 5))) + (", ..." if missing > 5 else "")
-        raise UserError(f"{folder}: {missing} frame(s) are missing, InstanceNumber {shown}; copy it again")
+        raise UserError(f": {missing} frame(s) are missing, InstanceNumber {shown}; copy it again", path=folder)

@@ -72,24 +72,28 @@ def pixel_format(header: DicomHeader) -> PixelFormat:
     """
     path = header.path
     if header.text("SOPClassUID") == _PARAMETRIC_MAP:
-        raise UserError(f"{path} is a parametric map, whose numbers are no integers; convert it to NIfTI")
+        raise UserError("is a parametric map, whose numbers are no integers; convert it to NIfTI", path=path)
     missing = [name for name in _REQUIRED if name not in header or header.is_empty(name)]
     if missing:
-        raise UserError(f"{path} has no {missing[0]}: it is cut short in its header, or no image; copy it again")
+        raise UserError(f"has no {missing[0]}: it is cut short in its header, or no image; copy it again", path=path)
     frames = header.integer("NumberOfFrames")
     sizes = {name: header.integer(name) or 0 for name in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")}
     if min(*sizes.values(), 1 if frames is None else frames) < 1:
-        raise UserError(f"{path}: Rows, Columns, SamplesPerPixel, BitsAllocated and NumberOfFrames must be >= 1")
+        raise UserError(": Rows, Columns, SamplesPerPixel, BitsAllocated and NumberOfFrames must be >= 1", path=path)
     rows, columns, samples, bits = sizes.values()
     refuse_too_large(path, (columns, rows, frames or 1, samples), bits)
     if rows * columns > MAX_PLANE_PIXELS:
-        raise UserError(f"{path} has {columns} x {rows} pixels a frame, at most {MAX_PLANE_PIXELS} are read; crop it")
+        raise UserError(
+            f"has {columns} x {rows} pixels a frame, at most {MAX_PLANE_PIXELS} are read; crop it", path=path
+        )
     if bits not in (1, 8, 16, 32) or samples not in (1, 3):
-        raise UserError(f"{path} has {samples} sample(s) of {bits} bits a pixel; 1 or 3 of 8, 16 or 32 bits are read")
+        raise UserError(
+            f"has {samples} sample(s) of {bits} bits a pixel; 1 or 3 of 8, 16 or 32 bits are read", path=path
+        )
     _check_bits(header, bits)
     _check_colour(header, samples)
     if header.per_frame and len(header.per_frame) != (frames or 1):
-        raise UserError(f"{path} has {frames or 1} frames and describes {len(header.per_frame)}; export it again")
+        raise UserError(f"has {frames or 1} frames and describes {len(header.per_frame)}; export it again", path=path)
     return PixelFormat(
         frames=frames or 1,
         rows=rows,
@@ -118,7 +122,7 @@ def read_stored(header: DicomHeader, pixels: PixelFormat, *, colours: bool = Tru
     path = header.path
     dataset = open_dataset(path, pixels.num_bytes)
     if "PixelData" not in dataset:
-        raise UserError(f"{path} has no PixelData: the file is truncated, or holds no image; copy it again")
+        raise UserError("has no PixelData: the file is truncated, or holds no image; copy it again", path=path)
     syntax = UID(getattr(dataset.file_meta, "TransferSyntaxUID", None) or ImplicitVRLittleEndian)
     try:
         _check_amount(header, pixels, dataset, syntax)
@@ -131,7 +135,7 @@ def read_stored(header: DicomHeader, pixels: PixelFormat, *, colours: bool = Tru
     except Exception as error:  # decoders raise whatever they like
         reason = " ".join(str(error).split())[:160]
         raise UserError(
-            f"{path}: its image, {syntax.name}, can't be decoded ({reason}); copy or export it again"
+            f": its image, {syntax.name}, can't be decoded ({reason}); copy or export it again", path=path
         ) from None
     in_colour = pixels.samples == 3 or (colours and pixels.photometric == PALETTE)
     expected = (pixels.frames, pixels.rows, pixels.columns)
@@ -173,8 +177,9 @@ def _check_amount(header: DicomHeader, pixels: PixelFormat, dataset: Dataset, sy
         size = f"{pixels.columns} x {pixels.rows} x {pixels.frames}"
         fault = "truncated" if found < needed else "too long"
         raise UserError(
-            f"{header.path} is {fault}: its size {size} with {pixels.bits_allocated} bits needs {needed} bytes, "
-            f"PixelData has {found}; copy it again"
+            f"is {fault}: its size {size} with {pixels.bits_allocated} bits needs {needed} bytes, "
+            f"PixelData has {found}; copy it again",
+            path=header.path,
         )
 
 
@@ -187,13 +192,13 @@ def _check_frames(header: DicomHeader, pixels: PixelFormat, dataset: Dataset, sy
         if syntax == RLELossless:
             needed = pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated // 8
             if rle_bytes(frame, stop_beyond=2 * needed + 64) > 2 * needed + 64:
-                raise UserError(f"{header.path}: frame {count} unpacks to more than its size; export it again")
+                raise UserError(f": frame {count} unpacks to more than its size; export it again", path=header.path)
             continue
         found = codestream_size(frame)
         if found is not None and found != declared:
             raise UserError(
-                f"{header.path}: frame {count} is {found} in its compressed image, {declared} in its header; "
-                "export it again"
+                f": frame {count} is {found} in its compressed image, {declared} in its header; export it again",
+                path=header.path,
             )
     if count != pixels.frames:
         size = (pixels.rows, pixels.columns)
@@ -208,6 +213,7 @@ def _frames(dataset: Dataset, count: int) -> Iterator[bytes]:
 
 def _frames_missing(header: DicomHeader, expected: tuple[int, ...], found: tuple[int, ...]) -> UserError:
     return UserError(
-        f"{header.path}: NumberOfFrames, Rows, Columns are {' x '.join(map(str, expected))}, its image has "
-        f"{' x '.join(map(str, found))}; frames are missing, copy or export it again"
+        f": NumberOfFrames, Rows, Columns are {' x '.join(map(str, expected))}, its image has "
+        f"{' x '.join(map(str, found))}; frames are missing, copy or export it again",
+        path=header.path,
     )

@@ -46,11 +46,11 @@ def read_segmentation(path: Path, image: Volume) -> NDArray[Any]:
     header = open_header(path)
     pixels = pixel_format(header)
     if len(header.per_frame) != pixels.frames:
-        raise UserError(f"{path} has {pixels.frames} frames and describes {len(header.per_frame)}; export it again")
+        raise UserError(f"has {pixels.frames} frames and describes {len(header.per_frame)}; export it again", path=path)
     size = (pixels.columns, pixels.rows)
     if size != image.array.shape[:2]:
         ours, theirs = (" x ".join(map(str, s)) for s in (size, image.array.shape[:2]))
-        raise UserError(f"{path}: its size {ours} is not that of its image, {theirs}; export it on that grid")
+        raise UserError(f": its size {ours} is not that of its image, {theirs}; export it on that grid", path=path)
     numbers = _segment_numbers(header, pixels)
     frames = _whole_values(header, pixels, numbers)
     mask = np.zeros(image.array.shape[:3], dtype=np.uint16)
@@ -58,11 +58,11 @@ def read_segmentation(path: Path, image: Volume) -> NDArray[Any]:
     for index, frame in enumerate(frames):
         number, z = _segment(header, index, numbers), _find_plane(header, index, image)
         if (z, number) in seen:
-            raise UserError(f"{path} shows a segment twice in one plane of its image; export it again")
+            raise UserError("shows a segment twice in one plane of its image; export it again", path=path)
         seen.add((z, number))
         plane, drawn = mask[:, :, z], frame.T > 0  # (Y, X) -> (X, Y)
         if (plane[drawn] != 0).any():
-            raise UserError(f"{path}: its segments overlap; export segments that part the image")
+            raise UserError(": its segments overlap; export segments that part the image", path=path)
         plane[drawn] = frame.T[drawn] if number is None else number
     return mask
 
@@ -73,7 +73,7 @@ def _segment_numbers(header: DicomHeader, pixels: PixelFormat) -> set[int]:
         raise header.fault("SegmentationType", f"none of {', '.join(_KINDS)}")
     if pixels.photometric not in ("MONOCHROME2", PALETTE) or pixels.signed:
         raise UserError(
-            f"{header.path} is a segmentation in {pixels.photometric} or of signed numbers; export it again"
+            f"is a segmentation in {pixels.photometric} or of signed numbers; export it again", path=header.path
         )
     return {segment.integer("SegmentNumber") or 0 for segment in header.items("SegmentSequence")}
 
@@ -83,17 +83,20 @@ def _whole_values(header: DicomHeader, pixels: PixelFormat, numbers: set[int]) -
     frames = read_stored(header, pixels, colours=False)
     kind, found = header.text("SegmentationType"), set(np.unique(frames).tolist())
     if kind == "LABELMAP" and (strange := sorted(found - numbers - {0})) and numbers:
-        raise UserError(f"{header.path} holds segment {strange[0]}, which it does not describe; export it again")
+        raise UserError(f"holds segment {strange[0]}, which it does not describe; export it again", path=header.path)
     if kind == "LABELMAP" and max(found) > np.iinfo(np.uint16).max:
-        raise UserError(f"{header.path} holds segment {max(found)}, at most 65535 are read; number its segments again")
+        raise UserError(
+            f"holds segment {max(found)}, at most 65535 are read; number its segments again", path=header.path
+        )
     if kind == "FRACTIONAL":
         whole = header.integer("MaximumFractionalValue")
         if whole is None:
-            raise UserError(f"{header.path} is fractional and has no MaximumFractionalValue; export it as binary")
+            raise UserError("is fractional and has no MaximumFractionalValue; export it as binary", path=header.path)
         if found - {0, whole}:
             raise UserError(
-                f"{header.path} holds fractions of a segment, such as {min(found - {0, whole})} of {whole}; "
-                "threshold it and export it as a binary segmentation"
+                f"holds fractions of a segment, such as {min(found - {0, whole})} of {whole}; "
+                "threshold it and export it as a binary segmentation",
+                path=header.path,
             )
     return frames
 
@@ -106,7 +109,7 @@ def _segment(header: DicomHeader, index: int, numbers: set[int]) -> int | None:
     level = header.of_frame(index, "SegmentIdentificationSequence", [name])
     number = level.integer(name)
     if number is None:
-        raise UserError(f"{header.path} does not say which segment a frame shows; export it again")
+        raise UserError("does not say which segment a frame shows; export it again", path=header.path)
     if not 1 <= number <= np.iinfo(np.uint16).max or (numbers and number not in numbers):
         raise level.fault(name, "a segment that the file does not describe")
     return number
@@ -120,16 +123,16 @@ def _find_plane(header: DicomHeader, index: int, image: Volume) -> int:
     if plane is not None and plane.in_patient and image.affine is not None:
         same_space = header.words("FrameOfReferenceUID") == image.frame_of_reference
         if not known and not same_space:
-            raise UserError(f"{header.path} {_ANOTHER}")
+            raise UserError(_ANOTHER, path=header.path)
         z = _plane_at(header, plane, image)
         if known and z not in known:
-            raise UserError(f"{header.path}: frame {index + 1} names one plane of its image and lies in another")
+            raise UserError(f": frame {index + 1} names one plane of its image and lies in another", path=header.path)
         return z
     if len(known) == 1 and None not in named:
         return known.pop()
     if known:
-        raise UserError(f"{header.path}: frame {index + 1} names several planes and has no place; export it again")
-    raise UserError(f"{header.path} {_ANOTHER}")
+        raise UserError(f": frame {index + 1} names several planes and has no place; export it again", path=header.path)
+    raise UserError(_ANOTHER, path=header.path)
 
 
 def _named_planes(header: DicomHeader, index: int, image: Volume) -> set[int | None]:
@@ -154,7 +157,7 @@ def _plane_at(header: DicomHeader, plane: Plane, image: Volume) -> int:
     found = round(float(indices[0, 2]))
     expected = np.array([[*corner, found] for corner in corners])
     if not 0 <= found < z or np.abs(indices[0] - expected[0]).max() > _IN_PLACE:
-        raise UserError(f"{header.path} {_ANOTHER}")
+        raise UserError(_ANOTHER, path=header.path)
     if np.abs(indices - expected).max() > _IN_PLACE * 5:  # over a whole row, where rounding adds up
-        raise UserError(f"{header.path} has another direction or spacing than its image; export it on that grid")
+        raise UserError("has another direction or spacing than its image; export it on that grid", path=header.path)
     return found

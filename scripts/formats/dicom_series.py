@@ -47,7 +47,7 @@ def list_series(folder: Path) -> list[Series]:
         if "Rows" in header:  # reports and presentation states hold no image
             found.setdefault(header.text("SeriesInstanceUID"), []).append(header)
     if not found:
-        raise MissingFileError(f"{folder} holds no DICOM file; give the folder of one series")
+        raise MissingFileError("holds no DICOM file; give the folder of one series", path=folder)
     return [
         Series(
             uid=uid,
@@ -71,12 +71,12 @@ def files_of_series(path: Path, series_uid: str | None) -> list[Path]:
         return [path]
     files = find_dicoms(path)
     if not files:
-        raise MissingFileError(f"{path} holds no DICOM file; give the folder of one series")
+        raise MissingFileError("holds no DICOM file; give the folder of one series", path=path)
     if series_uid is None:
         return files
     chosen = [file for file in files if open_header(file).text("SeriesInstanceUID") == series_uid]
     if not chosen:
-        raise MissingFileError(f"{path} holds no file of the series {series_uid}; list its series")
+        raise MissingFileError(f"holds no file of the series {series_uid}; list its series", path=path)
     return chosen
 
 
@@ -90,15 +90,16 @@ def check_series(headers: Sequence[DicomHeader], pixels: Sequence[PixelFormat]) 
     for header, each in zip(headers, pixels, strict=True):
         if header.text("SeriesInstanceUID") != first.text("SeriesInstanceUID"):
             raise UserError(
-                f"{header.path} is of another series than {first.path.name} beside it; keep one series a folder"
+                "is of another series than the first file beside it; keep one series a folder", path=header.path
             )
         if each.frames > 1:
             raise UserError(
-                f"{header.path} holds several frames and has other files beside it; keep it in its own folder"
+                "holds several frames and has other files beside it; keep it in its own folder", path=header.path
             )
         for name in _ALIKE:
             if header.text(name) != first.text(name):
                 raise UserError(
-                    f"{header.path}: its {name} is {header.text(name)}, that of {first.path.name} is "
-                    f"{first.text(name)}; keep one series a folder"
+                    f": its {name} is {header.text(name)}, that of the first file is "
+                    f"{first.text(name)}; keep one series a folder",
+                    path=header.path,
                 )

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 
 Key = int | str
+# By so much do whole numbers differ from themselves after the slope of a header, or a resampling onto their own grid.
+WHOLE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class LabelTable:
             (X, Y, Z) of class indices, -1 where the value is to be ignored, -2 where it is not in the table; and the
             values or colours that are not in the table, as people write them.
         """
-        packed = _pack(mask) if self.coloured else mask
+        packed = _pack(mask) if self.coloured else whole_numbers(mask)
         known = {_number(key): index for index, keys in enumerate(self.classes) for key in keys}
         known |= {_number(key): -1 for key in self.ignored}
         if packed.dtype == np.uint8:  # four times as fast as sorting
@@ -74,8 +76,21 @@ class LabelTable:
             values, inverse = np.unique(packed, return_inverse=True)
             found = np.array([known.get(value, -2) for value in values.tolist()], dtype=np.int16)
             mapped = found[inverse].reshape(packed.shape)
-        strange = [f"#{int(v):06x}" if self.coloured else f"{v:g}" for v in values[found == -2]]
+        strange = [f"#{int(v):06x}" if self.coloured else str(v).removesuffix(".0") for v in values[found == -2]]
         return mapped, strange
+
+
+def whole_numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Floating numbers, of which those within ``WHOLE_TOLERANCE`` of a whole number are made whole; others stay.
+
+    >>> whole_numbers(np.array([0.0, 0.99999, 1.5])).tolist()
+    [0.0, 1.0, 1.5]
+    """
+    if values.dtype.kind != "f":
+        return values
+    rounded: NDArray[Any] = np.rint(values)
+    with np.errstate(invalid="ignore"):  # infinite numbers stay what they are
+        return np.where(np.abs(values - rounded) <= WHOLE_TOLERANCE, rounded, values)
 
 
 def _keys(entry: Key | Sequence[Key]) -> tuple[Key, ...]:

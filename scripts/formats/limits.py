@@ -21,6 +21,12 @@ MAX_PLANE_PIXELS = 100_000_000
 MAX_HEADER_BYTES = 2**26
 """What a file may hold besides its numbers, unpacked: enough for the per-frame groups of 10,000 frames."""
 
+MAX_JSON_BYTES = 2**26
+"""Of a dataset.json or a split file."""
+
+MIN_SPACING_MM, MAX_SPACING_MM, MAX_OFFSET_MM = 1e-6, 1e6, 1e9
+"""Of a geometry: far beyond what is measured, and still told apart by 32-bit floats."""
+
 
 def refuse_too_large(path: Path, size: Sequence[int], bits: int) -> None:
     """Refuse a declared size before anything is allocated for it.
@@ -37,4 +43,6 @@ def refuse_too_large(path: Path, size: Sequence[int], bits: int) -> None:
     """
     if math.prod(size) * max(bits, 32) // 8 > MAX_BYTES:
         shown = " x ".join(map(str, size))
-        raise UserError(f"{path} says its size is {shown} of {bits} bits, more than {MAX_BYTES} bytes; correct it")
+        raise UserError(
+            f"says its size is {shown} of {bits} bits, more than {MAX_BYTES} bytes; correct its header", path=path
+        )

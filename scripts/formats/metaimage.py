@@ -1,4 +1,4 @@
-"""MetaImage volumes (.mhd with .raw or .zraw), checked before their numbers are read.
+"""MetaImage volumes (.mhd with .raw or .zraw, .mha), checked before their numbers are read.
 
 ITK reads a wrong element type, an overlong file, a missing spacing and a data file outside the folder without a word.
 Here each is refused in one line, in preparing and in inference alike.
@@ -6,12 +6,9 @@ Here each is refused in one line, in preparing and in inference alike.
 
 from __future__ import annotations
 
-import threading
-import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +17,10 @@ from monai.data import ITKReader
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .metaimage_header import MetaImageHeader, join_size, read_header
+from .itk_loading import itk_alone
+from .metaimage_header import MetaImageHeader, join_size, read_metaimage_header
 
-__all__ = ["MetaImageHeader", "MetaImageReader", "check_metaimage", "read_header"]
-
-# ITK loads its modules at first use, and two threads that do so at once bring the process down.
-_ITK_LOCK = threading.Lock()
+__all__ = ["MetaImageHeader", "MetaImageReader", "check_metaimage", "read_metaimage_header"]
 
 
 @dataclass(frozen=True)
@@ -39,12 +34,12 @@ class Unread:
 class MetaImageReader(ITKReader):  # type: ignore[misc]  # MONAI has no types
     """MONAI's ITKReader that refuses a faulty MetaImage before ITK sees it.
 
-    For ``LoadImaged(reader=MetaImageReader)``; it reads .mhd files only. All is done in ``get_data``: LoadImage catches
-    whatever ``read`` raises and falls back on MONAI's own readers, which accept the faults.
+    For ``LoadImaged(reader=MetaImageReader)``; it reads .mhd and .mha files only. All is done in ``get_data``:
+    LoadImage catches whatever ``read`` raises and falls back on MONAI's own readers, which accept the faults.
 
     Raises:
-        FileNotFoundError, PermissionError: the header or its data file is missing or may not be read.
-        ValueError: the header contradicts itself, its data file, or the format.
+        FileNotFoundError: the header or its data file is missing.
+        ValueError: it may not be read, or contradicts itself, its data file, or the format.
     """
 
     def read(self, data: Sequence[str | Path] | str | Path, **kwargs: Any) -> Unread:
@@ -55,46 +50,42 @@ class MetaImageReader(ITKReader):  # type: ignore[misc]  # MONAI has no types
     def get_data(self, img: Unread) -> tuple[NDArray[Any], dict[str, Any]]:
         """Check every file, read it with ITK, and return array (x first) and metadata."""
         headers = [check_metaimage(path) for path in img.paths]
-        with _ITK_LOCK:
-            _load_itk()
+        with itk_alone():
             options = dict(img.options)
             if any(header.element_type == "MET_CHAR" for header in headers):
                 options.setdefault("pixel_type", itk.SS)  # ITK for Python has no images of signed bytes
-            array, meta = super().get_data(super().read(img.paths, **options))
+            try:
+                array, meta = super().get_data(super().read(img.paths, **options))
+            except (RuntimeError, TypeError, UnicodeError):  # of ITK, and of its wrapper for names that are not UTF-8
+                fault = "can't be read by ITK; rename it in plain letters, or convert it"
+                raise UserError(fault, path=img.paths[0]) from None
         return array, meta
-
-
-@cache
-def _load_itk() -> None:
-    """Load ITK's modules, which warn in C: where warnings are errors, the process would end with a memory fault."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "builtin type .* has no __module__ attribute", DeprecationWarning)
-        itk.ImageFileReader  # noqa: B018  # its first look-up loads what reading needs
 
 
 def check_metaimage(path: str | Path) -> MetaImageHeader:
     """Read the header of ``path``, compare it with its data file, and return it.
 
     Raises:
-        FileNotFoundError, PermissionError: the header or its data file is missing or may not be read.
-        ValueError: the header contradicts itself, its data file, or the format.
+        FileNotFoundError: the header or its data file is missing.
+        ValueError: it may not be read, or contradicts itself, its data file, or the format.
     """
-    header = read_header(path)
+    header = read_metaimage_header(path)
     if header.compressed:
-        found, whole = _inflate(Path(path), header)
+        found, whole = _inflate(header)
     else:
-        found, whole = header.data_path.stat().st_size, True
+        found, whole = header.data_path.stat().st_size - header.data_offset, True
     if found != header.num_bytes or not whole:
         fault = "too long" if found > header.num_bytes else "truncated"
         amount = f"more than {header.num_bytes}" if header.compressed and found > header.num_bytes else str(found)
         raise UserError(
-            f"{header.data_path} is {fault}: DimSize {join_size(header.size)} of {header.element_type} needs "
-            f"{header.num_bytes} bytes, the file holds {amount}; copy it again or correct {Path(path).name}"
+            f"is {fault}: DimSize {join_size(header.size)} of {header.element_type} needs {header.num_bytes} bytes, "
+            f"the file holds {amount}; copy it again or correct its header",
+            path=header.data_path,
         )
     return header
 
 
-def _inflate(path: Path, header: MetaImageHeader) -> tuple[int, bool]:
+def _inflate(header: MetaImageHeader) -> tuple[int, bool]:
     """Count the numbers' bytes a block at a time, little further than the header needs, and tell if the stream ended.
 
     Bytes after the stream's end count as numbers, since they are as wrong as a surplus of numbers.
@@ -102,6 +93,7 @@ def _inflate(path: Path, header: MetaImageHeader) -> tuple[int, bool]:
     inflater, total = zlib.decompressobj(wbits=47), 0  # a zlib or gzip stream, as in ITK
     try:
         with header.data_path.open("rb") as file:
+            file.seek(header.data_offset)
             while total <= header.num_bytes and not inflater.eof:
                 block = inflater.unconsumed_tail or file.read(65_536)
                 numbers = inflater.decompress(block, 1_048_576)
@@ -111,7 +103,7 @@ def _inflate(path: Path, header: MetaImageHeader) -> tuple[int, bool]:
             surplus = len(inflater.unused_data) + len(file.read(1))
     except zlib.error:
         raise UserError(
-            f"{header.data_path} is no zlib stream, or a damaged one, but {path.name} says CompressedData = True; "
-            "copy it again"
+            "is no zlib stream, or a damaged one, but its header says CompressedData = True; copy it again",
+            path=header.data_path,
         ) from None
     return total + surplus, inflater.eof

@@ -1,16 +1,21 @@
-"""The header of a MetaImage volume (.mhd), read strictly."""
+"""The header of a MetaImage volume (.mhd, or .mha with the numbers behind it), read strictly."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from ..errors import MissingFileError, UserError
+from .limits import refuse_too_large
+from .listing import find_spelled
+from .metaimage_geometry import check_geometry
+from .regular_files import check_regular_file
 
+SUFFIXES = (".mhd", ".mha")
 _BYTES = {
     "MET_CHAR": 1,
     "MET_UCHAR": 1,
@@ -21,10 +26,19 @@ _BYTES = {
     "MET_FLOAT": 4,
     "MET_DOUBLE": 8,
 }
-_MAX_HEADER_BYTES = 65_536
-_MAX_DATA_BYTES = 2**31  # far beyond a scanner's volume, and still less than a workstation's memory
+_MAX_TEXT_BYTES = 65_536
 _REQUIRED = ("NDims", "DimSize", "ElementType", "ElementSpacing", "ElementDataFile")
+_LAST = "ElementDataFile"  # where the format ends; what follows it is not read
 _FALSE, _TRUE = "false", "true"
+# What would change the numbers or their place, and is read by few programs: only these values are taken.
+_FIXED = {
+    "ObjectType": ("Image",),
+    "ElementNumberOfChannels": ("1",),
+    "HeaderSize": ("0",),
+    "ElementToIntensityFunctionSlope": ("1",),
+    "ElementToIntensityFunctionOffset": ("0",),
+    "DistanceUnits": ("mm", "?", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -34,14 +48,16 @@ class MetaImageHeader:
     Args:
         size: voxels along each axis.
         element_type: MetaImage's name of the number type.
-        compressed: whether the data file is a zlib stream.
-        data_path: the file of the numbers.
+        compressed: whether the numbers are a zlib stream.
+        data_path: the file of the numbers; the header's own where they follow it.
+        data_offset: bytes before the numbers in that file.
     """
 
     size: tuple[int, ...]
     element_type: str
     compressed: bool
     data_path: Path
+    data_offset: int = 0
 
     @property
     def num_bytes(self) -> int:
@@ -49,106 +65,170 @@ class MetaImageHeader:
         return math.prod(self.size) * _BYTES[self.element_type]
 
 
-def read_header(path: str | Path) -> MetaImageHeader:
+def is_metaimage(path: Path) -> bool:
+    """Whether the file's name ends as a MetaImage header's does."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_metaimage_header(path: str | Path) -> MetaImageHeader:
     """Read the header of ``path`` and check it by itself; of the data file only its presence.
 
     Raises:
-        FileNotFoundError, PermissionError: the header or its data file is missing or may not be read.
-        ValueError: the header contradicts itself or the format.
+        FileNotFoundError: the header or its data file is missing.
+        ValueError: it may not be read, contradicts itself or the format, or declares too much.
     """
     path = Path(path)
-    fields = _read_fields(path)
+    fields, end = _read_fields(path)
     for key in _REQUIRED:
         if key not in fields:
-            raise UserError(f"{path} has no {key}; write the volume again with a tool that keeps it")
+            raise UserError(f"has no {key}; write the volume again with a tool that keeps it", path=path)
+    for key, allowed in _FIXED.items():
+        if fields.get(key, allowed[0]) not in allowed:
+            raise UserError(f": {key} must be {allowed[0]}, got {fields[key]}; convert the volume", path=path)
     dims = _numbers(path, fields, "NDims", 1)[0]
     if dims not in (2, 3):
-        raise UserError(f"{path}: NDims must be 2 or 3, got {fields['NDims']}; write one volume a file")
+        raise UserError(f": NDims must be 2 or 3, got {fields['NDims']}; write one volume a file", path=path)
+    if not _flag(path, fields, "BinaryData", default=_TRUE):
+        raise UserError("holds its numbers as text (BinaryData = False); convert it to binary numbers", path=path)
+    _refuse_two_byte_orders(path, fields)
+    data_path = _check_data_path(path, fields)
     header = MetaImageHeader(
         size=_check_size(path, fields, int(dims)),
         element_type=_check_element_type(path, fields),
         compressed=_flag(path, fields, "CompressedData"),
-        data_path=_check_data_path(path, fields),
+        data_path=data_path,
+        data_offset=end if data_path == path else 0,
     )
-    if header.num_bytes > _MAX_DATA_BYTES:
-        raise UserError(
-            f"{path}: DimSize {join_size(header.size)} of {header.element_type} would take {header.num_bytes} bytes, "
-            f"at most {_MAX_DATA_BYTES} are read; correct DimSize"
-        )
-    _check_geometry(path, fields, int(dims))
+    refuse_too_large(path, header.size, 8 * _BYTES[header.element_type])
+    _check_packed_size(path, fields, header)
+    check_geometry(path, {key: _numbers(path, fields, key, n) for key, n in _geometry_keys(fields, int(dims))})
     return header
 
 
-def _refuse_unreadable(path: Path) -> None:
-    """Refuse a file whose permissions keep this user out."""
-    if not os.access(path, os.R_OK):
-        raise UserError(f"{path} may not be read by this user; change its permissions")
+def data_file_of(path: Path) -> Path | None:
+    """The file beside a header that holds its numbers, as far as it can be told; quick, and never refuses."""
+    try:
+        with path.open("rb") as file:
+            match = re.search(
+                rb"^[ \t]*ElementDataFile[ \t]*=[ \t]*([^\r\n]*)", file.read(_MAX_TEXT_BYTES), re.MULTILINE
+            )
+    except OSError:
+        return None
+    name = _decode(match[1]).strip() if match else ""
+    return find_spelled(path.parent / name) if name and "\0" not in name else None
 
 
-def _read_fields(path: Path) -> dict[str, str]:
-    if path.suffix.lower() != ".mhd":
-        raise UserError(f"{path} is not a .mhd file; convert it to MetaImage (header .mhd, numbers .raw or .zraw)")
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist; check the path")
-    _refuse_unreadable(path)
+def join_size(size: Iterable[int]) -> str:
+    """The size as people write it, such as 160 x 160 x 12."""
+    return " x ".join(map(str, size))
+
+
+def _read_fields(path: Path) -> tuple[dict[str, str], int]:
+    """The keys with their values, and the place behind the last line."""
+    if not is_metaimage(path):
+        raise UserError("is not a .mhd or .mha file; convert it to MetaImage", path=path)
+    check_regular_file(path)
     with path.open("rb") as file:
-        raw = file.read(_MAX_HEADER_BYTES + 1)
-    if len(raw) > _MAX_HEADER_BYTES or b"\0" in raw:
-        raise UserError(f"{path} is not a MetaImage header: it must be text of at most {_MAX_HEADER_BYTES} bytes")
+        raw = file.read(_MAX_TEXT_BYTES + 1)
     fields: dict[str, str] = {}
-    for line in filter(str.strip, raw.decode("latin-1").splitlines()):
-        key, sign, value = (part.strip() for part in line.partition("="))
+    place = 0
+    for number, line in enumerate(
+        raw.splitlines(keepends=True), 1
+    ):  # of bytes: at \n, \r and \r\n alone, not within a letter
+        place += len(line)
+        if place > _MAX_TEXT_BYTES or b"\0" in line:
+            break
+        if not line.strip():
+            continue
+        key, sign, value = (part.strip() for part in _decode(line).partition("="))
         if not sign or not key or key in fields:
-            fault = "repeats" if key in fields else "has a line that is not 'key = value':"
-            raise UserError(f"{path} {fault} {line.strip()[:60]!r}; correct the header")
+            fault = f"repeats {key}" if key in fields else f"has a line that is not 'key = value', line {number}"
+            raise UserError(f"{fault}; correct the header", path=path)
         fields[key] = value
-    return fields
+        if key == _LAST:
+            if value.upper() != "LOCAL":
+                _refuse_more(path, raw[place:])
+            return fields, place
+    if place > _MAX_TEXT_BYTES or b"\0" in raw:
+        raise UserError(f"is not a MetaImage header: it must be text of at most {_MAX_TEXT_BYTES} bytes", path=path)
+    return fields, place
+
+
+def _refuse_more(path: Path, rest: bytes) -> None:
+    if rest.strip():
+        key = _decode(rest.strip().splitlines()[0]).partition("=")[0].strip()[:40]
+        raise UserError(
+            f"has {key!r} behind {_LAST}, where the header ends and nothing is read; move it above that line", path=path
+        )
+
+
+def _decode(text: bytes) -> str:
+    """Text in UTF-8, or in Latin-1 where it is none."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def _check_size(path: Path, fields: dict[str, str], dims: int) -> tuple[int, ...]:
     size = _numbers(path, fields, "DimSize", dims)
     if any(n < 1 or n != int(n) for n in size):
-        raise UserError(f"{path}: DimSize must be {dims} whole numbers >= 1, got {fields['DimSize']}; correct it")
+        raise UserError(f": DimSize must be {dims} whole numbers >= 1, got {fields['DimSize']}; correct it", path=path)
     return tuple(int(n) for n in size)
 
 
 def _check_element_type(path: Path, fields: dict[str, str]) -> str:
-    element_type, channels = fields["ElementType"], fields.get("ElementNumberOfChannels", "1")
+    element_type = fields["ElementType"]
     if element_type not in _BYTES:
-        raise UserError(f"{path}: ElementType must be one of {', '.join(_BYTES)}, got {element_type!r}; convert it")
-    if channels != "1":
-        raise UserError(f"{path}: ElementNumberOfChannels must be 1, got {channels}; write one channel a volume")
-    if fields.get("HeaderSize", "0") != "0":
-        raise UserError(f"{path}: HeaderSize must be 0, got {fields['HeaderSize']}; write the numbers alone")
+        raise UserError(
+            f": ElementType must be one of {', '.join(_BYTES)}, got {element_type!r}; convert it", path=path
+        )
     return element_type
 
 
+def _refuse_two_byte_orders(path: Path, fields: dict[str, str]) -> None:
+    keys = [key for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB") if key in fields]
+    if len({_flag(path, fields, key) for key in keys}) > 1:
+        raise UserError(f": {' and '.join(keys)} differ; leave the right one", path=path)
+
+
 def _check_data_path(path: Path, fields: dict[str, str]) -> Path:
-    name = fields["ElementDataFile"]
+    name = fields[_LAST]
+    if name.upper() == "LOCAL":
+        return path
     relative = PurePosixPath(name)
-    if not name or name.upper() == "LOCAL" or name.upper().startswith("LIST") or "%" in name:
-        raise UserError(f"{path}: ElementDataFile must name one .raw or .zraw file, got {name!r}; convert the volume")
+    if not name or name.upper().startswith("LIST") or "%" in name or "\0" in name:
+        raise UserError(f": {_LAST} must name one .raw or .zraw file or be LOCAL; convert the volume", path=path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name:
-        raise UserError(f"{path}: ElementDataFile {name!r} leaves the folder of the header; put the file beside it")
-    data_path = path.parent / relative
-    if not data_path.is_file():
-        raise MissingFileError(f"{path}: its data file {data_path} does not exist; copy it beside the header")
-    _refuse_unreadable(data_path)
+        raise UserError(f": {_LAST} leaves the folder of the header; put the file beside it", path=path)
+    data_path = find_spelled(path.parent / relative)
+    if not data_path.exists():
+        raise MissingFileError("does not exist; copy it beside its header", path=data_path)
+    check_regular_file(data_path)
     return data_path
 
 
-def _check_geometry(path: Path, fields: dict[str, str], dims: int) -> None:
-    if min(_numbers(path, fields, "ElementSpacing", dims)) <= 0:
-        raise UserError(f"{path}: ElementSpacing must be > 0, got {fields['ElementSpacing']}; correct it")
-    for key in ("Offset", "Position", "Origin"):
-        if key in fields:
-            _numbers(path, fields, key, dims)
-    for key in ("TransformMatrix", "Rotation", "Orientation"):
-        if key in fields:
-            matrix = np.reshape(_numbers(path, fields, key, dims * dims), (dims, dims))
-            # Headers are often written with few digits.
-            if not np.allclose(matrix @ matrix.T, np.eye(dims), atol=1e-3):
-                raise UserError(f"{path}: the axes of {key} must be of length 1 at right angles; correct it")
+def _check_packed_size(path: Path, fields: dict[str, str], header: MetaImageHeader) -> None:
+    if not header.compressed:
+        return
+    if "CompressedDataSize" not in fields:
+        if header.data_path == path:  # ITK would return other numbers, without an error
+            raise UserError("has no CompressedDataSize; write the volume again with a tool that keeps it", path=path)
+        return
+    told = _numbers(path, fields, "CompressedDataSize", 1)[0]
+    found = os.stat(header.data_path).st_size - header.data_offset
+    if told != found:
+        raise UserError(
+            f": CompressedDataSize is {told:.0f}, the numbers have {found} bytes; copy the volume again", path=path
+        )
+
+
+def _geometry_keys(fields: dict[str, str], dims: int) -> list[tuple[str, int]]:
+    counts = {
+        **dict.fromkeys(("ElementSpacing", "ElementSize", "Offset", "Position", "Origin"), dims),
+        **dict.fromkeys(("TransformMatrix", "Rotation", "Orientation"), dims * dims),
+    }
+    return [(key, count) for key, count in counts.items() if key in fields]
 
 
 def _numbers(path: Path, fields: dict[str, str], key: str, count: int) -> list[float]:
@@ -157,17 +237,12 @@ def _numbers(path: Path, fields: dict[str, str], key: str, count: int) -> list[f
     except ValueError:
         values = []
     if len(values) != count or not all(map(math.isfinite, values)):
-        raise UserError(f"{path}: {key} must be {count} finite number(s), got {fields[key]!r}; correct it")
+        raise UserError(f": {key} must be {count} finite number(s), got {fields[key]!r}; correct it", path=path)
     return values
 
 
-def _flag(path: Path, fields: dict[str, str], key: str) -> bool:
-    value = fields.get(key, _FALSE).lower()
+def _flag(path: Path, fields: dict[str, str], key: str, default: str = _FALSE) -> bool:
+    value = fields.get(key, default).lower()
     if value not in (_FALSE, _TRUE):
-        raise UserError(f"{path}: {key} must be True or False, got {fields[key]!r}; correct it")
+        raise UserError(f": {key} must be True or False, got {fields[key]!r}; correct it", path=path)
     return value == _TRUE
-
-
-def join_size(size: tuple[int, ...]) -> str:
-    """The size as people write it, such as 160 x 160 x 12."""
-    return " x ".join(map(str, size))

@@ -13,8 +13,9 @@ import numpy as np
 from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
-from ..errors import MissingFileError, UserError
-from .limits import refuse_too_large
+from ..errors import UserError
+from .limits import MAX_OFFSET_MM, MAX_SPACING_MM, MIN_SPACING_MM, refuse_too_large
+from .regular_files import check_regular_file
 from .volume import Volume, spacing_of
 
 
@@ -24,7 +25,7 @@ def is_nifti(path: Path) -> bool:
 
 
 def read_nifti(path: Path, channel: int | None = None) -> Volume:
-    """Read a volume of two or three axes, or one channel of four.
+    """Read a volume of two or three axes, or one channel of four; axes of length one behind these are dropped.
 
     Args:
         path: the file.
@@ -39,51 +40,83 @@ def read_nifti(path: Path, channel: int | None = None) -> Volume:
     affine = _check_affine(path, image)
     _check_length(path, image)
     try:
-        numbers = image.dataobj[..., channel] if len(shape) == 4 else image.dataobj[:]
+        whole = np.asarray(image.dataobj[..., channel] if len(shape) == 4 and shape[3] > 1 else image.dataobj[:])
     except (OSError, EOFError, ValueError, zlib.error):
-        raise UserError(f"{path} is damaged: its numbers can't be read; copy it again") from None
-    array: NDArray[Any] = np.asarray(numbers)
-    array = array.reshape(*array.shape, *(1,) * (3 - array.ndim))  # (X, Y) -> (X, Y, 1)
+        raise UserError("is damaged: its numbers can't be read; copy it again", path=path) from None
+    array: NDArray[Any] = whole.reshape((*shape[:3], 1)[:3] if len(shape) == 2 else shape[:3])  # (X, Y) -> (X, Y, 1)
     return Volume(array, affine, spacing_of(affine))
 
 
 def nifti_depth(path: Path) -> int:
     """8 where the numbers have one byte and are not scaled, else 16; from the header."""
-    header = _open(path).header
-    slope, inter = header.get_slope_inter()
-    return 8 if header.get_data_dtype().itemsize == 1 and slope in (None, 1.0) and not inter else 16
+    image = _open(path)
+    return 8 if image.get_data_dtype().itemsize == 1 and not _scaled(image) else 16
 
 
 def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist; check the path")
+    check_regular_file(path)
     try:
-        return nib.load(path)
+        image = nib.load(path)
+        offset, slope = int(image.dataobj.offset), float(_raw_header(path, image)["scl_slope"])
+        image.get_data_dtype(), image.affine  # read here, where it is guarded
     except Exception:  # nibabel raises a dozen kinds for a damaged header
-        raise UserError(f"{path} is no NIfTI file, or its header is damaged; copy or convert it again") from None
+        raise UserError("is no NIfTI file, or its header is damaged; copy or convert it again", path=path) from None
+    if math.isinf(slope) or offset < 0:
+        raise UserError("has an infinite slope or a negative offset; correct its header", path=path)
+    return image
+
+
+def _raw_header(path: Path, image: Any) -> Any:
+    """The header as it stands; nibabel replaces a spacing of 0 and an infinite slope when it opens an image."""
+    with ImageOpener(path) as file:
+        return type(image.header).from_fileobj(file, check=False)
+
+
+def _scaled(image: Any) -> bool:
+    return bool((image.dataobj.slope, image.dataobj.inter) != (1.0, 0.0))
 
 
 def _check_shape(path: Path, image: Any, channel: int | None) -> tuple[int, ...]:
     shape = tuple(int(n) for n in image.shape)
+    while len(shape) > 4 and shape[-1] == 1:
+        shape = shape[:-1]
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
-        raise UserError(f"{path} has the size {' x '.join(map(str, shape))}; 2 or 3 axes are read, or 4 with channels")
-    refuse_too_large(path, shape, image.get_data_dtype().itemsize * 8)
-    if len(shape) == 4 and (channel is None or not 0 <= channel < shape[3]):
-        asked = "none is chosen" if channel is None else f"channel {channel} is asked for"
-        raise UserError(f"{path} has {shape[3]} channels, {asked}; choose one by --cases::channel 0 to {shape[3] - 1}")
-    if image.get_data_dtype().fields is not None or image.get_data_dtype().kind not in "iuf":
-        raise UserError(f"{path} holds numbers of type {image.get_data_dtype()}; convert it to one real number a voxel")
+        raise UserError(
+            f"has the size {' x '.join(map(str, shape))}; 2 or 3 axes are read, or 4 with channels", path=path
+        )
+    dtype = image.get_data_dtype()
+    refuse_too_large(path, shape, 64 if _scaled(image) else dtype.itemsize * 8)  # scaled numbers come as float64
+    channels = shape[3] if len(shape) == 4 else 1
+    if channel is None and channels > 1:
+        raise UserError(
+            f"has {channels} channels, none is chosen; choose one by --cases::channel 0 to {channels - 1}, "
+            "or write a mask's classes into one volume",
+            path=path,
+        )
+    if channel is not None and len(shape) == 4 and not 0 <= channel < channels:
+        raise UserError(
+            f"has {channels} channels, channel {channel} is asked for; choose --cases::channel 0 to {channels - 1}",
+            path=path,
+        )
+    if dtype.fields is not None or dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise UserError(f"holds numbers of type {dtype}; convert it to one real number a voxel", path=path)
     return shape
 
 
 def _check_affine(path: Path, image: Any) -> NDArray[np.float64]:
     affine = np.asarray(image.affine, dtype=np.float64)
-    with ImageOpener(path) as file:  # nibabel mends a spacing of 0 when it opens an image
-        steps = type(image.header).from_fileobj(file, check=False)["pixdim"][1 : 1 + min(len(image.shape), 3)]
+    steps = _raw_header(path, image)["pixdim"][1 : 1 + min(len(image.shape), 3)]
     if not np.isfinite(affine).all() or not (steps > 0).all():
-        raise UserError(f"{path} has no spacing (pixdim must be > 0 and finite); write it with its geometry")
-    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise UserError(f"{path} has an affine whose axes lie in a plane; write it with its geometry")
+        raise UserError("has no spacing (pixdim must be > 0 and finite); write it with its geometry", path=path)
+    spacing = np.array(spacing_of(affine))
+    if spacing.min() < MIN_SPACING_MM or spacing.max() > MAX_SPACING_MM or np.abs(affine[:3, 3]).max() > MAX_OFFSET_MM:
+        raise UserError(
+            f"has a spacing of {' x '.join(f'{step:g}' for step in spacing)} mm or an origin beyond all measure; "
+            "write it with its geometry",
+            path=path,
+        )
+    if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:
+        raise UserError("has an affine whose axes lie in a plane; write it with its geometry", path=path)
     return affine
 
 
@@ -96,7 +129,7 @@ def _check_length(path: Path, image: Any) -> None:
         fault = "too long" if found > needed else "truncated"
         size = " x ".join(map(str, image.shape))
         raise UserError(
-            f"{path} is {fault}: its size {size} of {image.get_data_dtype()} needs {needed} bytes; copy it again"
+            f"is {fault}: its size {size} of {image.get_data_dtype()} needs {needed} bytes; copy it again", path=path
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy as np
 from ..errors import UserError
 from .dicom_image import dicom_depth, read_dicom
 from .dicom_segmentation import is_segmentation, read_segmentation
+from .listing import list_folder
 from .metaimage import MetaImageReader
-from .metaimage_header import read_header
+from .metaimage_header import data_file_of, is_metaimage, read_metaimage_header
 from .nifti import is_nifti, nifti_depth, read_nifti
 from .pictures import is_picture, picture_depth, read_picture, read_picture_folder
 from .volume import Volume, spacing_of
@@ -32,7 +32,7 @@ def read_image(path: Path, channel: int | None = None, *, series_uid: str | None
         return read_picture(path)
     if is_nifti(path):
         return read_nifti(path, channel)
-    return _read_metaimage(path) if _is_metaimage(path) else read_dicom(path, series_uid=series_uid)
+    return _read_metaimage(path) if is_metaimage(path) else read_dicom(path, series_uid=series_uid)
 
 
 def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:
@@ -48,14 +48,14 @@ def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:
     """
     palette = "colours" if coloured else "indices"
     if is_picture(path):
-        return read_picture(path, palette=palette)
-    if is_nifti(path) or _is_metaimage(path):
+        return read_picture(path, palette=palette, exact=True)
+    if is_nifti(path) or is_metaimage(path):
         return read_nifti(path) if is_nifti(path) else _read_metaimage(path)
-    if path.is_dir() and any(is_picture(child) for child in path.iterdir()):
+    if path.is_dir() and any(map(is_picture, list_folder(path))):
         return _in_order(read_picture_folder(path, palette=palette), image)
     if path.is_file() and is_segmentation(path):
         if not image.frames:
-            raise UserError(f"{path} is a DICOM segmentation, its image is no DICOM file; export the mask as NIfTI")
+            raise UserError("is a DICOM segmentation, its image is no DICOM file; export the mask as NIfTI", path=path)
         return Volume(read_segmentation(path, image))
     return _in_order(read_dicom(path, is_mask=True), image)
 
@@ -64,14 +64,9 @@ def source_files(path: str | Path) -> list[Path]:
     """Every file that the pixels of ``path`` come from, as far as they exist; quick, and never refuses."""
     path = Path(path)
     if path.is_dir():
-        return sorted(child for child in path.iterdir() if child.is_file())
-    files = [path]
-    if _is_metaimage(path) and path.is_file():
-        with path.open("rb") as file:
-            match = re.search(rb"^\s*ElementDataFile\s*=\s*(.+?)\s*$", file.read(65_536), re.MULTILINE)
-        if match:
-            files.append(path.parent / match[1].decode("latin-1"))
-    return [file for file in files if file.is_file()]
+        return [child for child in list_folder(path) if child.is_file()]
+    data_file = data_file_of(path) if is_metaimage(path) and path.is_file() else None
+    return [file for file in (path, data_file) if file is not None and file.is_file()]
 
 
 def bit_depth(path: str | Path) -> int:
@@ -85,13 +80,9 @@ def bit_depth(path: str | Path) -> int:
         return picture_depth(path)
     if is_nifti(path):
         return nifti_depth(path)
-    if _is_metaimage(path):
-        return 8 if read_header(path).element_type in ("MET_CHAR", "MET_UCHAR") else 16
+    if is_metaimage(path):
+        return 8 if read_metaimage_header(path).element_type in ("MET_CHAR", "MET_UCHAR") else 16
     return dicom_depth(path)
-
-
-def _is_metaimage(path: Path) -> bool:
-    return path.suffix.lower() in (".mhd", ".mha")
 
 
 def _read_metaimage(path: Path) -> Volume:

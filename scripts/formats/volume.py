@@ -17,7 +17,8 @@ class Volume:
         array: (X, Y, Z), or (X, Y, Z, 3) where it is coloured; Z is 1 for a plane.
         affine: voxel indices to millimetres in RAS, 4 x 4; None where the file places nothing in space.
         spacing: millimetres along x and y, perhaps z; None where the file tells none.
-        keep_intensities: 8-bit pictures are taken as they are, all else is scaled between percentiles.
+        full_scale: what stands for white in a picture of 8 bits or less, whose numbers are taken as they are; None
+            where they are scaled between percentiles.
         frames: for DICOM, the SOP instance and the frame number of each plane.
         notes: what a person should know, such as text that may be burnt into the pixels.
         patient_id: for DICOM, the header's patient, never to be written anywhere; empty where there is none.
@@ -27,7 +28,7 @@ class Volume:
     array: NDArray[Any]
     affine: NDArray[np.float64] | None = None
     spacing: tuple[float, ...] | None = None
-    keep_intensities: bool = False
+    full_scale: int | None = None
     frames: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     patient_id: str = ""

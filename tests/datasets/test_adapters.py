@@ -84,8 +84,8 @@ def test_parts_patients_and_formats_of_a_folder(tmp_path):
 
 def test_a_16_bit_picture_is_scaled_and_an_8_bit_one_kept(tmp_path):
     deep = write_picture(tmp_path / "a.png", random_volume(0)[0][:, :, 0].astype(np.uint16) * 40)
-    assert not read_picture(deep).keep_intensities
-    assert read_picture(write_picture(tmp_path / "b.png", random_picture(0)[0])).keep_intensities
+    assert read_picture(deep).full_scale is None
+    assert read_picture(write_picture(tmp_path / "b.png", random_picture(0)[0])).full_scale == 255
 
 
 @pytest.mark.parametrize(

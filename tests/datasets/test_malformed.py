@@ -240,7 +240,11 @@ FAULTS = {
     "no spacing": ("promise12", header("Case01", ElementSpacing=None), ["Case01.mhd has no ElementSpacing", "write"]),
     "data file outside": ("promise12", header("Case01", ElementDataFile="../Case01.raw"), ["Case01.mhd", "leaves"]),
     "data file absolute": ("promise12", header("Case01", ElementDataFile="/etc/passwd"), ["Case01.mhd", "leaves"]),
-    "absurd DimSize": ("promise12", header("Case01", DimSize="99999 99999 9999"), ["Case01.mhd", "correct DimSize"]),
+    "absurd DimSize": (
+        "promise12",
+        header("Case01", DimSize="99999 99999 9999"),
+        ["Case01.mhd says its size", "correct its header"],
+    ),
     "header is binary": ("promise12", lambda r: (r / "Case01.mhd").write_bytes(b"\0" * 99), ["Case01.mhd is not a"]),
     "header is empty": ("promise12", truncate("Case01.mhd", 0), ["Case01.mhd has no NDims", "write"]),
     "mask of other spacing": (
@@ -301,7 +305,7 @@ FAULTS = {
     "mask of other size": (
         "folder",
         picture("masks/p1.png", lambda: random_picture(1, (32, 40))[1]),
-        ["masks/p1.png: its size 32 40 1 is not that of its image p1.png, 40 32 1", "export"],
+        ["masks/p1.png: its size 32 40 1 is not that of its image, 40 32 1", "export"],
     ),
     "mask is JPEG": (
         "folder",
@@ -356,7 +360,7 @@ FAULTS = {
         ["labelsTr/v_001.nii.gz: its spacing", "export"],
     ),
     "NIfTI mask missing": ("nifti", remove("labelsTr/v_001.nii.gz"), ["imagesTr/v_001.nii.gz has no mask", "add it"]),
-    "dataset.json broken": ("nifti", replace("dataset.json", "{"), ["dataset.json is no JSON", "remove it"]),
+    "dataset.json broken": ("nifti", replace("dataset.json", "{"), ["dataset.json is no readable JSON", "remove it"]),
     "dataset.json lists more": (
         "nifti",
         replace("dataset.json", '{"labels": {"0": "a", "1": "b"}, "training": ["./imagesTr/none.nii.gz"]}'),

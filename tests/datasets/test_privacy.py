@@ -12,7 +12,7 @@ import pytest
 from scripts.datasets import find_folder, find_nifti, find_promise12, find_trus, prepare_dataset
 from scripts.datasets.checking.check import check_dataset
 from tests.dicom_files import write_dicom, write_frame_segmentation
-from tests.synthetic import random_volume, write_decathlon, write_folder, write_promise12
+from tests.synthetic import random_volume, write_decathlon, write_folder, write_mhd, write_promise12
 
 LABELS = ["background", "prostate"]
 TAGS = [
@@ -56,8 +56,8 @@ def test_nothing_of_the_headers_or_paths_is_written_or_logged(tmp_path, canaries
     assert len(TAGS) >= 20
     caplog.set_level(logging.DEBUG)
     out = tmp_path / "out"
-    settings = {"name": "trus", "labels": LABELS, "prepared_dir": out / "prepared"}
-    prepared = prepare_dataset(canaries, image_size=32, **settings)
+    settings = {"name": "trus", "labels": LABELS, "image_size": 32, "prepared_dir": out / "prepared"}
+    prepared = prepare_dataset(canaries, **settings)
     check_dataset(canaries, output_dir=out, **settings)
     files = list(everything_below(out))
     assert len(files) > 50
@@ -70,7 +70,7 @@ def test_nothing_of_the_headers_or_paths_is_written_or_logged(tmp_path, canaries
 def test_the_table_of_a_faulty_data_set_names_no_file(tmp_path, canaries):
     path = next((tmp_path / "raw").glob("*/*7.dcm"))
     path.write_bytes(path.read_bytes()[:700])
-    settings = {"name": "trus", "labels": LABELS, "prepared_dir": tmp_path / "out"}
+    settings = {"name": "trus", "labels": LABELS, "image_size": 32, "prepared_dir": tmp_path / "out"}
     with pytest.raises(ValueError, match=r"1 of 5 cases are at fault, the first: .*CANARYscan 20190817\.dcm"):
         check_dataset(canaries, output_dir=tmp_path / "out", **settings)
     table = (tmp_path / "out" / "check" / "trus" / "check.csv").read_text()
@@ -79,9 +79,61 @@ def test_the_table_of_a_faulty_data_set_names_no_file(tmp_path, canaries):
         refuse_canaries(content)
 
 
-def names_of(cases, folder):
+def table_of_faults(cases, folder):
+    """The text of check.csv for a data set of which a case is at fault."""
+    settings = {"name": "toy", "labels": LABELS, "image_size": 32, "num_folds": 3, "in_channels": 3}
+    with pytest.raises(ValueError, match="cases are at fault, the first: /"):
+        check_dataset(cases, output_dir=folder, prepared_dir=folder, **settings)
+    return (folder / "check" / "toy" / "check.csv").read_text()
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_of_an_image_and_a_mask_of_one_name_the_faulty_one_is_told_without_a_name(tmp_path, caplog, kind):
+    caplog.set_level(logging.DEBUG)
+    root = write_folder(tmp_path / "CANARY Doe  Jane", 4)
+    for folder in ("images", "masks"):
+        (root / folder / "p1.png").rename(root / folder / "Doe  Jane_1970.png")
+    (root / kind / "Doe  Jane_1970.png").write_bytes(b"no picture")
+    table = table_of_faults(find_folder(root), tmp_path / "out")
+    assert f"ERROR its {kind[:-1]} is damaged or no picture" in table
+    refuse_canaries((table + caplog.text).encode())
+    assert str(tmp_path) not in table
+
+
+@pytest.mark.parametrize("name", ["Doe  Jane.mhd", "Doe\u00e9.mhd"])
+def test_neither_header_nor_data_file_of_a_volume_is_named(tmp_path, name):
+    for index in range(4):
+        image, mask = random_volume(index)
+        write_mhd(tmp_path / "raw" / "images" / (name if index == 0 else f"p{index}.mhd"), image)
+        write_mhd(tmp_path / "raw" / "masks" / (name if index == 0 else f"p{index}.mhd"), mask)
+    data = (tmp_path / "raw" / "masks" / name).with_suffix(".raw")
+    data.write_bytes(data.read_bytes()[:-5])
+    table = table_of_faults(find_folder(tmp_path / "raw"), tmp_path / "out")
+    assert "ERROR its mask is truncated: DimSize 40 x 32 x 5 of MET_UCHAR needs 6400 bytes" in table
+    refuse_canaries(table.encode())
+
+
+def test_a_public_data_set_is_told_by_file_without_its_folders(tmp_path):
+    root = write_promise12(tmp_path / "raw" / "CANARY", 4)
+    (root / "Case01.raw").write_bytes(b"")
+    table = table_of_faults(find_promise12(root), tmp_path / "out")
+    assert "ERROR Case01.raw is truncated" in table
+    refuse_canaries(table.encode())
+
+
+def test_a_name_that_is_not_utf_8_ends_in_no_traceback(tmp_path):
+    root = write_folder(tmp_path / "raw", 4)
+    odd = root / "images" / os.fsdecode(b"Doe\xff.png")
+    (root / "images" / "p1.png").rename(odd)
+    (root / "masks" / "p1.png").rename(root / "masks" / odd.name)
+    assert all(name.startswith("case-") for name in names_of(find_folder(root), tmp_path / "a", in_channels=3))
+    odd.write_bytes(b"no picture")
+    assert "ERROR its image is damaged" in table_of_faults(find_folder(root), tmp_path / "out")
+
+
+def names_of(cases, folder, in_channels=1):
     return prepare_dataset(
-        cases, name="toy", labels=LABELS, image_size=32, num_folds=3, in_channels=1, prepared_dir=folder
+        cases, name="toy", labels=LABELS, image_size=32, num_folds=3, in_channels=in_channels, prepared_dir=folder
     ).case_names
 
 

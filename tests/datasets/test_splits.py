@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import json
+import unicodedata
+from pathlib import Path
 
 import pytest
 
 from scripts.datasets import Case
-from scripts.datasets.splits import hash_split, split_cases
+from scripts.datasets.splits import choose_splits, hash_split, read_split_file, split_cases
 
 
 def make_cases(num_patients: int, *, scans: int = 1, part: str | None = None) -> list[Case]:
@@ -85,3 +88,49 @@ def test_the_hash_is_that_of_the_parts_not_of_their_order():
     assert hash_split(split) != hash_split({"train": ["a", "b"], "val": ["d"], "test": ["c"]})
     # printf '{"test": ["d"], "train": ["a", "b"], "val": ["c"]}' | sha256sum
     assert hash_split(split) == "9eae5679c0ba827e3eeabfbfd715279959a0686078a0f851a4994967dfd2db60"
+
+
+def patients_of(names: list[str]) -> set[str]:
+    return {name[:3] for name in names}
+
+
+def test_scans_of_a_patient_follow_the_scan_whose_image_is_another_patients():
+    """P00S0 and P05S0 are one image: none of the two patients' other scans may stand in another part."""
+    cases = make_cases(6, scans=3)
+    for seed in range(20):
+        for split in choose_splits(cases, (), [["P00S0", "P05S0"]], num_folds=3, seed=seed):
+            place = {part for part, names in split.items() if patients_of(names) & {"P00", "P05"}}
+            assert len(place) == 1, split
+
+
+def test_twins_of_twins_stay_together_in_whatever_order_they_are_found():
+    cases = make_cases(9, scans=2)
+    for twins in itertools.permutations([["P00S0", "P01S0"], ["P01S1", "P02S0"], ["P02S1", "P03S0"]]):
+        for split in choose_splits(cases, (), twins, num_folds=3, seed=1):
+            joined = {"P00", "P01", "P02", "P03"}
+            assert len([part for part, names in split.items() if patients_of(names) & joined]) == 1, twins
+
+
+def split_file(path: Path, content: object, encoding: str = "utf-8") -> Path:
+    path.write_text(json.dumps(content), encoding=encoding)
+    return path
+
+
+def test_a_split_file_that_parts_a_patient_is_refused(tmp_path):
+    cases = make_cases(3, scans=2)
+    parted = {"train": ["P00S0", "P01"], "val": ["P00S1"], "test": ["P02"]}
+    with pytest.raises(ValueError, match=r"split\.json: the patient 'P00' is in two parts; keep a patient's cases in"):
+        read_split_file(split_file(tmp_path / "split.json", parted), cases)
+    whole = {"train": ["P00", "P01"], "val": ["P02"]}
+    path = split_file(tmp_path / "split.json", [whole, parted])
+    with pytest.raises(ValueError, match="the patient 'P00' is in two parts"):
+        read_split_file(path, cases)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_split_file_is_read_by_patients_or_cases_in_either_spelling(tmp_path, encoding):
+    cases = [*make_cases(2, scans=2), Case("M\u00fcller", "/m.mhd", "/m_mask.mhd", "M\u00fcller")]
+    content = {"train": ["P00"], "val": ["P01S1", "P01S0"], "test": [unicodedata.normalize("NFD", "M\u00fcller")]}
+    path = split_file(tmp_path / "split.json", content, encoding)
+    expected = {"train": ["P00S0", "P00S1"], "val": ["P01S0", "P01S1"], "test": ["M\u00fcller"]}
+    assert read_split_file(path, cases) == [expected]

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import MissingFileError, UserError
+from ...formats.listing import walk_folder
 from ...formats.pictures import is_picture
 from ..cases import PARTS, Case
 from .street_classes import camvid_colour_table, camvid_index_table
@@ -66,7 +67,7 @@ def _find_parts(root: Path) -> list[Case]:
 
 
 def _find_original(root: Path) -> list[Case]:
-    pictures = sorted(path for path in root.rglob("*.png") if not path.name.startswith("."))
+    pictures = sorted(path for path in walk_folder(root) if path.suffix.lower() == ".png")
     masks = {path.stem[:-2]: path for path in pictures if path.stem.endswith("_L")}
     images = {path.stem: path for path in pictures if not path.stem.endswith("_L")}
     if not masks:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import MissingFileError
+from ...formats.listing import list_folder
 from ..cases import Case
 from .street_classes import cityscapes_table
 from .trees import open_root
@@ -55,7 +56,8 @@ def _find(folder: Path, ending: str) -> dict[str, Path]:
     """Files below the cities' folders, by city and name without the ending."""
     if not folder.is_dir():
         raise MissingFileError(f"{folder} is not a folder; the expected tree is in docs/datasets.md")
-    found = {f"{path.parent.name}/{path.name[: -len(ending)]}": path for path in sorted(folder.glob(f"*/*{ending}"))}
+    paths = [path for city in list_folder(folder) if city.is_dir() for path in list_folder(city)]
+    found = {f"{path.parent.name}/{path.name[: -len(ending)]}": path for path in paths if path.name.endswith(ending)}
     if not found:
         raise MissingFileError(f"no file *{ending} in the cities under {folder}; see docs/datasets.md")
     return found

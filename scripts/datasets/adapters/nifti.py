@@ -6,26 +6,29 @@ Expected tree::
     <dataset_dir>/labelsTr/<name>.nii.gz
     <dataset_dir>/dataset.json             labels and list of cases, used where it is there
 
-Labels: those of ``dataset.json``, or class 0 to the greatest value that the masks hold. Licence: each task's own, CC
-BY-SA 4.0 for the ten of the Decathlon (http://medicaldecathlon.com).
+Labels: those of ``dataset.json``, or one class for each value that the masks hold, 0 to the greatest.
+Licence: each task's own, CC BY-SA 4.0 for the ten of the Decathlon (http://medicaldecathlon.com).
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import MissingFileError, UserError
-from ...formats.label_table import LabelTable
+from ...formats.label_table import Key, LabelTable, whole_numbers
+from ...formats.listing import find_spelled
 from ...formats.nifti import is_nifti, read_nifti
+from ...formats.regular_files import read_json
 from ..cases import Case
 from ..threads import run_in_threads
 from .trees import files_by_stem, open_root, patient_of, refuse_lone
 
 _TREE = "imagesTr and labelsTr"
+_REMEDY = 'write {"labels": {"0": "background", "1": "prostate"}} or remove it'
 
 
 def find_nifti(
@@ -33,6 +36,7 @@ def find_nifti(
     channel: int | None = None,
     patient_pattern: str | None = None,
     keep_names: bool = False,
+    values: Sequence[Key | Sequence[Key]] | None = None,
 ) -> list[Case]:
     """Find every volume in ``imagesTr`` with the mask of the same name in ``labelsTr``.
 
@@ -42,6 +46,8 @@ def find_nifti(
         patient_pattern: regular expression whose one group finds the patient in a name; None where every volume shows
             another patient.
         keep_names: call cases by their files' names instead of salted hashes.
+        values: for each class its value in the masks, or a list of values, such as [0, 1, 2, 4]; None takes those of
+            ``dataset.json``, or a class's place in ``labels``.
 
     Raises:
         FileNotFoundError: a folder is missing or empty, a volume or a mask lacks its twin, or one that ``dataset.json``
@@ -53,11 +59,12 @@ def find_nifti(
     refuse_lone(images, masks)
     record = _read_record(root)
     for item in record.get("training", []):
-        listed = root / str(item.get("image") if isinstance(item, dict) else item)
+        listed = find_spelled(root / str(item.get("image") if isinstance(item, dict) else item))
         if not listed.is_file():
-            raise MissingFileError(f"{listed} is listed in dataset.json and missing; copy it or correct the list")
-    values = sorted(_labels(root, record)) if record else []
-    table = LabelTable.of(values) if values != list(range(len(values))) else None
+            raise MissingFileError("is listed in dataset.json and missing; copy it or correct the list", path=listed)
+    if values is None and record:
+        values = sorted(_labels(root, record))
+    table = None if values is None or list(values) == list(range(len(values))) else LabelTable.of(values)
     return [
         Case(
             stem,
@@ -78,7 +85,8 @@ def nifti_labels(dataset_dir: str | Path) -> list[str]:
     Counting reads every mask; name the labels in the configuration to be spared that.
 
     Raises:
-        FileNotFoundError, ValueError: see ``find_nifti``; a mask is damaged or holds other than whole numbers.
+        FileNotFoundError, ValueError: see ``find_nifti``; a mask is damaged or holds other than whole numbers; the
+            masks leave out a number, so that no one can tell whether it is a class.
     """
     root = open_root(dataset_dir, _TREE)
     record = _read_record(root)
@@ -86,21 +94,29 @@ def nifti_labels(dataset_dir: str | Path) -> list[str]:
         labels = _labels(root, record)
         return [labels[value] for value in sorted(labels)]
     masks = list(files_by_stem(root / "labelsTr", is_nifti).values())
-    greatest = max(run_in_threads(_greatest, masks, title="counting the labels"))
-    return ["background", *(f"class {value}" for value in range(1, greatest + 1))]
+    found = sorted(set().union(*run_in_threads(_values, masks, title="counting the labels")) | {0})
+    if found != list(range(len(found))):
+        shown = ",".join(map(str, found))
+        names = ",".join(
+            ["background", *(f"class_{value}" for value in found[1:])]
+        )  # without spaces, as the command line reads it
+        raise UserError(
+            f"the masks under {root / 'labelsTr'} hold the values {shown}, which are not 0 to {len(found) - 1}; name "
+            f'the classes and their values: --labels "[{names}]" --cases::values "[{shown}]"'
+        )
+    return ["background", *(f"class {value}" for value in found[1:])]
 
 
 def _read_record(root: Path) -> dict[str, Any]:
     """The content of ``dataset.json``, empty where there is none."""
     path = root / "dataset.json"
-    if not path.is_file():
+    if not path.exists():
         return {}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        record = None
+    record = read_json(path, _REMEDY)
     if not isinstance(record, dict) or not isinstance(record.get("labels"), dict):
-        raise UserError(f"{path} is no JSON with 'labels'; write {{'labels': {{'0': 'background'}}}} or remove it")
+        raise UserError(f"is no JSON with 'labels'; {_REMEDY}", path=path)
+    if not isinstance(record.get("training", []), list):
+        raise UserError(": 'training' must be a list of cases; correct it or remove it", path=path)
     return record
 
 
@@ -113,8 +129,8 @@ def _labels(root: Path, record: dict[str, Any]) -> dict[int, str]:
         raise UserError(f"{root / 'dataset.json'}: 'labels' must map values to names; correct it") from None
 
 
-def _greatest(path: Path) -> int:
-    values = np.unique(read_nifti(path).array)
+def _values(path: Path) -> set[int]:
+    values = np.unique(whole_numbers(read_nifti(path).array))
     if values[0] < 0 or values[-1] > 254 or (values != np.rint(values)).any():
-        raise UserError(f"{path} is no mask: its values must be whole numbers from 0 to 254; correct it")
-    return int(values[-1])
+        raise UserError("is no mask: its values must be whole numbers from 0 to 254; correct it", path=path)
+    return set(values.astype(int).tolist())

@@ -5,6 +5,8 @@ Expected tree, flat or in any sub-folders (the challenge's own zip files have so
     <dataset_dir>/Case00.mhd                Case00.raw or Case00.zraw
     <dataset_dir>/Case00_segmentation.mhd   Case00_segmentation.raw or Case00_segmentation.zraw
 
+or ``.mha`` files, which hold their numbers themselves.
+
 Labels: 0 background, 1 prostate. 50 training cases with masks, one patient each. Free after registration at
 https://promise12.grand-challenge.org; not to be passed on.
 """
@@ -15,10 +17,12 @@ import re
 from pathlib import Path
 
 from ...errors import MissingFileError, UserError
+from ...formats.listing import walk_folder
+from ...formats.metaimage_header import SUFFIXES, is_metaimage
 from ..cases import Case
 
-_IMAGE = re.compile(r"Case\d+\.mhd")
-_MASK = re.compile(r"(Case\d+)_segmentation\.mhd")
+_IMAGE = re.compile(r"Case\d+\.mh[ad]")
+_MASK = re.compile(r"(Case\d+)_segmentation\.mh[ad]")
 
 
 def find_promise12(dataset_dir: str | Path) -> list[Case]:
@@ -37,19 +41,22 @@ def find_promise12(dataset_dir: str | Path) -> list[Case]:
     root = Path(dataset_dir).expanduser().resolve()
     if not root.is_dir():
         raise MissingFileError(f"dataset_dir {root} is not a folder; give the folder that holds CaseXX.mhd")
-    headers = sorted(root.rglob("Case*.mhd"), key=lambda path: (path.name, path))
+    headers = sorted(filter(is_metaimage, walk_folder(root)), key=lambda path: (path.name, path))
     images = [path for path in headers if _IMAGE.fullmatch(path.name)]
     if not images:
         raise MissingFileError(f"no PROMISE12 case (CaseXX.mhd) under {root}; the expected tree is in docs/datasets.md")
     _refuse_lone_masks(headers)
     cases: dict[str, Case] = {}
     for image in images:
-        label = image.with_name(f"{image.stem}_segmentation.mhd")
-        if not label.is_file():
-            raise MissingFileError(f"{image} has no mask: expected {label.name} beside it; add it or remove the case")
+        labels = _beside(image, f"{image.stem}_segmentation")
+        if not labels:
+            expected = f"{image.stem}_segmentation{image.suffix}"
+            raise MissingFileError(f"{image} has no mask: expected {expected} beside it; add it or remove the case")
+        if len(labels) > 1:
+            raise UserError(f"{labels[0]} and {labels[1].name} are masks of one case; keep one of them")
         if image.stem in cases:
             raise UserError(f"{image} and {cases[image.stem].image} have the same name; keep one of them")
-        cases[image.stem] = Case(name=image.stem, image=str(image), label=str(label), patient=image.stem)
+        cases[image.stem] = Case(name=image.stem, image=str(image), label=str(labels[0]), patient=image.stem)
     return list(cases.values())
 
 
@@ -57,5 +64,11 @@ def _refuse_lone_masks(headers: list[Path]) -> None:
     """A mask without its image is a case lost on the way: say so instead of training on fewer."""
     for path in headers:
         match = _MASK.fullmatch(path.name)
-        if match and not path.with_name(f"{match[1]}.mhd").is_file():
-            raise MissingFileError(f"{path} has no image: expected {match[1]}.mhd beside it; add it or remove the mask")
+        if match and not _beside(path, match[1]):
+            expected = f"{match[1]}{path.suffix}"
+            raise MissingFileError(f"{path} has no image: expected {expected} beside it; add it or remove the mask")
+
+
+def _beside(path: Path, stem: str) -> list[Path]:
+    """The headers of a name in a file's folder."""
+    return [twin for suffix in SUFFIXES if (twin := path.with_name(f"{stem}{suffix}")).exists()]

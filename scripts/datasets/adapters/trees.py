@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import MissingFileError, UserError
+from ...formats.listing import list_folder, spell
 
 _ENDINGS = (".nii.gz",)
 
@@ -24,31 +25,29 @@ def open_root(dataset_dir: str | Path, expected: str) -> Path:
 
 
 def stem_of(path: Path) -> str:
-    """A file's name without its ending, ``.nii.gz`` being one ending; a folder's whole name."""
+    """A file's name without its ending, ``.nii.gz`` being one ending; a folder's whole name; in one spelling."""
     if path.is_dir():
-        return path.name
+        return spell(path.name)
     for ending in _ENDINGS:
         if path.name.lower().endswith(ending):
-            return path.name[: -len(ending)]
-    return path.stem
+            return spell(path.name[: -len(ending)])
+    return spell(path.stem)
 
 
-def files_by_stem(folder: Path, wanted: Callable[[Path], bool]) -> dict[str, Path]:
-    """The wanted files of a folder by their stems, in order; hidden ones are left out.
+def files_by_stem(folder: Path, wanted: Callable[[Path], bool], *, optional: bool = False) -> dict[str, Path]:
+    """The wanted files of a folder by their stems, in order; what storage systems leave is not seen.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no wanted file in it.
+        FileNotFoundError: there is no such folder, or no wanted file in it and ``optional`` is False.
         ValueError: two files have one stem, so that no one can tell which is meant.
     """
     if not folder.is_dir():
-        raise MissingFileError(f"{folder} is not a folder; the expected tree is in docs/datasets.md")
+        raise MissingFileError("is not a folder; the expected tree is in docs/datasets.md", path=folder)
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not wanted(path):
-            continue
+    for path in filter(wanted, list_folder(folder)):
         if found.setdefault(stem_of(path), path) is not path:
             raise UserError(f"{path} and {found[stem_of(path)].name} have the same stem; keep one of them")
-    if not found:
+    if not found and not optional:
         raise MissingFileError(f"{folder} holds no file of a known format; the expected tree is in docs/datasets.md")
     return found
 

@@ -5,7 +5,7 @@ Expected tree, one folder a patient with any number of scans, or a flat folder, 
     <dataset_dir>/<patient>/<scan>.dcm            a file of one or many frames
     <dataset_dir>/<patient>/<scan>/*.dcm          or a folder with a series of single frames
     <dataset_dir>/<patient>/<scan>_segmentation   its mask: .dcm (DICOM-SEG or an image of many frames), .nii.gz, .nii,
-                                                  .mhd, .png, or a folder of one picture a frame, numbered from 0 or 1
+                                                  .mhd, .mha, .png or a folder of one picture per frame, numbered
 
 Labels: 0 background, 1 prostate; in a DICOM-SEG the segment's number. Frames come in order of position or time.
 """
@@ -16,6 +16,8 @@ from pathlib import Path
 
 from ...errors import MissingFileError, UserError
 from ...formats.dicom_file import find_dicoms
+from ...formats.listing import list_folder
+from ...formats.metaimage_header import is_metaimage
 from ...formats.nifti import is_nifti
 from ...formats.pictures import is_picture
 from ..cases import Case
@@ -37,13 +39,15 @@ def find_trus(dataset_dir: str | Path, keep_names: bool = False) -> list[Case]:
     """
     root = open_root(dataset_dir, "the patients' folders")
     cases: list[Case] = []
-    stems = {stem_of(path) for path in root.iterdir()}
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    found = list_folder(root)
+    stems = {stem_of(path) for path in found}
+    folders = [path for path in found if path.is_dir()]
     # A folder with a mask beside it is a series, one without is a patient's.
-    patients = [path for path in folders if not path.name.endswith(_MARK) and f"{path.name}{_MARK}" not in stems]
+    patients = [path for path in folders if not path.name.endswith(_MARK) and f"{stem_of(path)}{_MARK}" not in stems]
     for folder in patients:
         for name, image, mask in _find_scans(folder):
-            cases.append(Case(f"{folder.name}_{name}", str(image), str(mask), folder.name, private=not keep_names))
+            patient = stem_of(folder)
+            cases.append(Case(f"{patient}_{name}", str(image), str(mask), patient, private=not keep_names))
     for name, image, mask in _find_scans(root, leave_out=patients):
         cases.append(Case(name, str(image), str(mask), name, private=not keep_names))
     if not cases:
@@ -53,9 +57,7 @@ def find_trus(dataset_dir: str | Path, keep_names: bool = False) -> list[Case]:
 
 def _find_scans(folder: Path, leave_out: list[Path] | None = None) -> list[tuple[str, Path, Path]]:
     """Scans with their masks, by name."""
-    paths = [
-        path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path not in (leave_out or [])
-    ]
+    paths = [path for path in list_folder(folder) if path not in (leave_out or [])]
     images: dict[str, Path] = {}
     masks: dict[str, Path] = {}
     for path in paths:
@@ -80,5 +82,5 @@ def _is_scan(path: Path) -> bool:
 
 def _is_mask(path: Path) -> bool:
     if path.is_dir():
-        return any(path.iterdir())
-    return is_picture(path) or is_nifti(path) or path.suffix.lower() in (".dcm", ".mhd")
+        return bool(list_folder(path))
+    return is_picture(path) or is_nifti(path) or is_metaimage(path) or path.suffix.lower() == ".dcm"

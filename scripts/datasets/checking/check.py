@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from PIL import Image
 
 from ...errors import UserError
 from ..cases import Case, check_cases
+from ..class_presence import check_classes
+from ..datalist import Counts
 from ..pairs import read_pair
+from ..preparation_settings import check_size
 from ..pseudonyms import publish
+from ..slices import count_classes, resize_label
 from ..splits import IMAGE_LEAKY, check_split_unit, choose_splits, read_split_file
 from ..threads import run_in_threads
 from .case_summary import Facts, facts_of, find_errors, find_warnings
@@ -22,11 +27,21 @@ from .contact_sheet import choose_cases, draw_thumbnail
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """What is kept of a case that was looked at; small."""
+
+    row: Row
+    counts: Counts
+    picture: Image.Image | None
+
+
 def check_dataset(
     cases: Sequence[Case],
     *,
     name: str,
     labels: Sequence[str],
+    image_size: int | Sequence[int],
     output_dir: str | Path,
     prepared_dir: str | Path,
     ignore_index: int | None = None,
@@ -43,6 +58,7 @@ def check_dataset(
         cases: what an adapter found.
         name: of the data set.
         labels: names of the classes.
+        image_size: of the slices that would be prepared, pixels along x and y; a class that vanishes there is told.
         output_dir: gets the table and the sheet.
         prepared_dir: holds the salt of hashed names.
         ignore_index: value of the pixels that belong to no class, or None.
@@ -58,20 +74,23 @@ def check_dataset(
     """
     check_cases(cases)
     check_split_unit(split_unit, split_file)
+    size = check_size(image_size)
     published = sorted(publish(cases, Path(prepared_dir).expanduser().resolve()), key=lambda case: case.name)
     check_cases(published)
     shown = choose_cases([case.name for case in published])
-    look = partial(_look, labels=labels, ignore_index=ignore_index, in_channels=in_channels, shown=shown)
+    look = partial(_look, labels=labels, size=size, ignore_index=ignore_index, in_channels=in_channels, shown=shown)
     looked = run_in_threads(look, published, title=f"checking {name}", num_workers=num_workers)
-    rows = [row for row, _ in looked]
+    rows = [item.row for item in looked]
     facts = [row.facts for row in rows if row.facts is not None]
     folder = Path(output_dir).expanduser().resolve() / "check" / name
     folder.mkdir(parents=True, exist_ok=True)
-    write_report(folder, rows, labels, [(row.case.name, picture) for row, picture in looked if picture is not None])
+    write_report(folder, rows, labels, [(i.row.case.name, i.picture) for i in looked if i.picture is not None])
     _say(rows, facts, labels, folder)
     errors = [row.error for row in rows if row.error is not None]
     if errors:
         raise UserError(f"{len(errors)} of {len(rows)} cases are at fault, the first: {errors[0]}")
+    for warning in check_classes([item.counts for item in looked], name=name, labels=labels, image_size=size):
+        logger.warning("%s", warning)
     for error in find_errors(facts, {case.name: case.patient for case in published}):
         raise UserError(f"{name}: {error}")
     if split_file is None and split_unit != IMAGE_LEAKY:
@@ -82,14 +101,21 @@ def check_dataset(
 
 
 def _look(
-    case: Case, *, labels: Sequence[str], ignore_index: int | None, in_channels: int, shown: set[str]
-) -> tuple[Row, Image.Image | None]:
+    case: Case,
+    *,
+    labels: Sequence[str],
+    size: tuple[int, int],
+    ignore_index: int | None,
+    in_channels: int,
+    shown: set[str],
+) -> _Looked:
     try:
         pair = read_pair(case, labels, ignore_index, in_channels)
     except (OSError, ValueError) as error:
-        return Row(case, None, " ".join(str(error).split())), None
-    thumbnail = draw_thumbnail(pair, labels) if case.name in shown else None
-    return Row(case, facts_of(case, pair, len(labels))), thumbnail
+        return _Looked(Row(case, None, error), [], None)
+    picture = draw_thumbnail(pair, labels) if case.name in shown else None
+    counts = count_classes(resize_label(pair.label, size), len(labels))
+    return _Looked(Row(case, facts_of(case, pair, len(labels))), counts, picture)
 
 
 def _say(rows: Sequence[Row], facts: Sequence[Facts], labels: Sequence[str], folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ...errors import UserError, join_fault
 from ...formats.reading import source_files
 from ..cases import Case
 from .case_summary import Facts, duplicates
@@ -25,7 +26,7 @@ class Row:
 
     case: Case
     facts: Facts | None
-    error: str | None = None
+    error: OSError | ValueError | None = None
 
 
 def write_report(
@@ -57,15 +58,25 @@ def format_table(rows: Sequence[Row], labels: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def without_paths(text: str, case: Case) -> str:
-    """The text of an error without the paths of a case, which may name a person."""
-    if not case.private:
-        return text
-    for what, path in (("its mask", case.label), ("its image", case.image)):
-        for file in sorted(source_files(path), key=lambda file: -len(str(file))):
-            text = text.replace(str(file), what).replace(file.name, what)
-        text = text.replace(path, what).replace(Path(path).name, what)
-    return text
+def tell_fault(error: OSError | ValueError, case: Case) -> str:
+    """The fault of a case without its folders, and where its names are private without its file.
+
+    Only an error that keeps its file apart from its words can be told in full; a path in a text is not searched for.
+    """
+    if isinstance(error, UserError) and error.path is not None:
+        subject = _subject(error.path, case) if case.private else error.path.name
+        text = join_fault(subject, error.fault)
+    elif case.private:
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        text = f"its image or mask can't be read{reason}"
+    else:
+        text = str(error)
+    return " ".join(text.splitlines()).encode("utf-8", "backslashreplace").decode()  # names need not be UTF-8
+
+
+def _subject(path: Path, case: Case) -> str:
+    mask = Path(case.label)
+    return "its mask" if path == mask or mask in path.parents or path in source_files(mask) else "its image"
 
 
 def _twins(rows: Sequence[Row]) -> dict[str, str]:
@@ -77,7 +88,7 @@ def _cells(row: Row, labels: Sequence[str], twins: dict[str, str]) -> dict[str, 
     fact = row.facts
     cells = {"case": row.case.name, "part": row.case.part or "", "size": "", "spacing_mm": "", "channels": ""}
     cells |= {"type": "", "least": "", "greatest": ""} | {f"{label}_percent": "" for label in labels}
-    findings = [] if row.error is None else [f"ERROR {without_paths(row.error, row.case)}"]
+    findings = [] if row.error is None else [f"ERROR {tell_fault(row.error, row.case)}"]
     if fact is not None:
         total = max(sum(fact.counts), 1)
         cells |= {

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ...palette import as_rgb, class_colours, has_background
+from ..intensity import intensity_window
 from ..pairs import Pair
 
 _SIDE, _CAPTION, _COLUMNS = 160, 14, 6
@@ -30,7 +31,7 @@ def draw_thumbnail(pair: Pair, labels: Sequence[str]) -> Image.Image:
     plane = int(foreground.argmax())
     label = pair.label[:, :, plane].T  # (X, Y) -> rows, columns
     image = np.moveaxis(pair.image[..., plane], (0, 1, 2), (2, 1, 0))
-    low, high = (0.0, 255.0) if pair.source.keep_intensities else np.percentile(pair.image, (0.5, 99.5))
+    low, high = intensity_window(pair.image, pair.source.full_scale)
     gray = np.clip((image - low) / max(high - low, 1e-6), 0, 1) * 255
     rgb = np.broadcast_to(gray, (*label.shape, 3)).copy()
     for value, colour in list(enumerate(class_colours(labels)))[has_background(labels) :]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,14 @@ LABELS = ["background", "prostate"]
 
 
 def check(cases, folder, **settings):
-    defaults = {"name": "toy", "labels": LABELS, "num_folds": 3, "output_dir": folder, "prepared_dir": folder}
+    defaults = {
+        "name": "toy",
+        "labels": LABELS,
+        "image_size": 32,
+        "num_folds": 3,
+        "output_dir": folder,
+        "prepared_dir": folder,
+    }
     check_dataset(cases, **(defaults | settings))
 
 
@@ -136,3 +144,46 @@ def test_every_data_part_sets_the_same_keys():
     for name, keys in parts.items():
         assert keys == parts["data_promise12.yaml"], name
         assert keys <= whole, name
+
+
+def outcome(work):
+    """The message of a refusal, or None."""
+    try:
+        work()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["background", "prostate"], None),
+        (["background", "prostate", "tumour"], None),
+        (["background", "prostate", "tumour", "cyst"], None),
+    ],
+)
+def test_check_and_preparing_take_classes_that_no_mask_holds_and_say_so(tmp_path, caplog, labels, message):
+    cases = find_promise12(write_promise12(tmp_path / "raw", 4))
+    settings = {"name": "toy", "labels": labels, "image_size": 32, "num_folds": 3, "prepared_dir": tmp_path}
+    for work in (partial(check_dataset, output_dir=tmp_path), prepare_dataset):
+        caplog.clear()
+        assert outcome(partial(work, cases, **settings)) == message
+        absent = ", ".join(f"{value} ({label})" for value, label in enumerate(labels) if value > 1)
+        kind = "class" if len(labels) == 3 else "classes"
+        told = f"no mask of toy holds the {kind} {absent} at image_size [32, 32]: trained like the others"
+        assert (told in caplog.text) == bool(absent)
+
+
+def test_check_and_preparing_refuse_masks_of_one_class_at_the_size_that_is_prepared(tmp_path):
+    """One voxel of foreground in 40 x 32: at 16 x 16 it is gone."""
+    root = write_promise12(tmp_path / "raw", 4)
+    for index in range(4):
+        mask = np.zeros((40, 32, 5), dtype=np.uint8)
+        mask[0, 0, 0] = 1
+        write_mhd(root / f"Case{index:02d}_segmentation.mhd", mask, compress=True)
+    settings = {"name": "toy", "labels": LABELS, "num_folds": 3, "prepared_dir": tmp_path}
+    for size, word in ((40, None), (16, "no mask of toy holds the class 1 (prostate) at image_size [16, 16]; correct")):
+        for work in (partial(check_dataset, output_dir=tmp_path), prepare_dataset):
+            found = outcome(partial(work, find_promise12(root), image_size=size, **settings))
+            assert (found is None) if word is None else found.startswith(word)

@@ -1,0 +1,87 @@
+"""The one rule for intensities: preparing, the check's pictures and inference bring an image to 0..1 alike.
+
+Volumes and deep pictures are scaled between two percentiles of their own. Pictures of 8 bits or less keep theirs: a
+photograph's black and white mean the same in every photograph.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import ScaleIntensityRangePercentiles
+from numpy.typing import NDArray
+
+from ..errors import UserError
+
+PERCENTILES = (0.5, 99.5)
+_GREATEST, _LEAST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+_LEVELS = 2**16  # a range that float32 parts into at least 2**8 steps lies within so many of its widths from 0
+
+
+def refuse_unusable(array: NDArray[Any], path: str | Path) -> None:
+    """Refuse an image that shows nothing, or whose numbers 32-bit floats can't hold.
+
+    Args:
+        array: the numbers as their file has them, any shape.
+        path: the file, for the message.
+
+    Raises:
+        ValueError: a number is NaN or infinite, all are equal, or they are too large, too small or too close together.
+    """
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UserError("holds NaN or infinite values; repair or remove the case", path=path)
+    low, high = float(array.min()), float(array.max())
+    if low == high:
+        raise UserError(f"is constant (every voxel is {low:g}); replace or remove the case", path=path)
+    if np.can_cast(array.dtype, np.float32):
+        return
+    greatest, width = max(abs(low), abs(high)), high / 2 - low / 2
+    if greatest > _GREATEST or width < _LEAST * _LEVELS:
+        fault = f"holds numbers from {low:.9g} to {high:.9g}, which 32-bit floats can't hold"
+    elif greatest / width > 2 * _LEVELS:
+        fault = f"holds numbers from {low:.17g} to {high:.17g}, too close together for 32-bit floats"
+    else:
+        return
+    raise UserError(f"{fault}; subtract an offset or scale them, and save it again", path=path)
+
+
+def intensity_window(array: NDArray[Any], full_scale: int | None) -> tuple[float, float]:
+    """The numbers that become 0 and 1.
+
+    Args:
+        array: the image, its channels included.
+        full_scale: see ``Volume``.
+    """
+    if full_scale is not None:
+        return 0.0, float(full_scale)
+    low, high = np.percentile(array, PERCENTILES)
+    return float(low), float(high)
+
+
+def scale_intensities(image: NDArray[np.float32], full_scale: int | None, path: str | Path) -> torch.Tensor:
+    """Bring an image to 0..1, all of its channels alike.
+
+    Args:
+        image: (C, X, Y, Z).
+        full_scale: see ``Volume``.
+        path: the file, for the message.
+
+    Returns:
+        float32 (C, X, Y, Z), clipped to 0..1.
+
+    Raises:
+        ValueError: nearly all of its numbers are equal.
+    """
+    low, high = intensity_window(image, full_scale)
+    if low == high:
+        raise UserError(
+            f"is nearly constant: 99 % of its voxels are {low:g}; crop, replace or remove the case", path=path
+        )
+    if full_scale is not None:
+        return torch.from_numpy(image / np.float32(full_scale))
+    scale = ScaleIntensityRangePercentiles(*PERCENTILES, b_min=0.0, b_max=1.0, clip=True)
+    scaled: torch.Tensor = scale(torch.from_numpy(image))
+    return scaled
