@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..formats.listing import spell
 from ..formats.reading import source_files
 from .cases import Case
+from .content_hashes import hash_content
 
-FORMAT = 4  # of the prepared folder; raised whenever the same input gives other bytes
+HashFiles = Callable[[Sequence[Path]], list[str]]
+
+FORMAT = 5  # of the prepared folder; raised whenever the same input gives other bytes
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -66,14 +71,24 @@ def check_size(image_size: int | Sequence[int]) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def fingerprint_cases(cases: Sequence[Case], settings: Settings) -> str:
-    """SHA-256 over the settings and the names, part, table and files (name, size, time of change) of every case."""
+def fingerprint_cases(cases: Sequence[Case], settings: Settings, hash_files: HashFiles | None = None) -> str:
+    """SHA-256 over the settings and the names, part, table and files (name and content) of every case.
+
+    Args:
+        cases: as they are published.
+        settings: of preparing.
+        hash_files: gives the hash of each file's content; None reads all of them.
+    """
+    sources = [[*source_files(case.image), *source_files(case.label)] for case in cases]
+    files = [file for found in sources for file in found]
+    hash_of = dict(zip(files, (hash_files or _read_all)(files), strict=True))
     digest = hashlib.sha256(json.dumps([FORMAT, settings.record()], sort_keys=True).encode())
-    for case in cases:
-        files = []
-        for path in (*source_files(case.image), *source_files(case.label)):
-            status = path.stat()
-            files.append([path.name, status.st_size, status.st_mtime_ns])
+    for case, found in zip(cases, sources, strict=True):
         nameless = replace(case, image="", label="")
-        digest.update(json.dumps([repr(nameless), files]).encode())
+        content = [[spell(file.name), hash_of[file]] for file in found]
+        digest.update(json.dumps([repr(nameless), content]).encode())
     return digest.hexdigest()
+
+
+def _read_all(files: Sequence[Path]) -> list[str]:
+    return [hash_content(file) for file in files]

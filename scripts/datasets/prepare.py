@@ -19,6 +19,7 @@ from .checking.case_summary import Facts, duplicates, facts_of, find_errors, fin
 from .checking.check_report import CHECK_PNG, Row, write_report
 from .checking.contact_sheet import choose_cases, draw_thumbnail
 from .class_presence import check_classes
+from .content_hashes import ContentHashes
 from .datalist import Counts, describe
 from .geometry import Geometry
 from .preparation_settings import Settings, check_size, fingerprint_cases
@@ -65,10 +66,10 @@ def prepare_dataset(
 ) -> PreparedDataset:
     """Write the cases as PNG slices with a ``dataset.json`` into ``<prepared_dir>/<name>-<fingerprint>``.
 
-    Nothing is done where that folder exists already. The fingerprint covers the cases, the size and time of change of
-    every file, and the settings but for those of the split; changed input is thus prepared again beside the old, and
-    one folder serves every split. It appears complete or not at all, whenever the process ends and however many start
-    together. What the check says lies in it as ``check.csv`` and ``check.png``.
+    Nothing is done where that folder exists already. The fingerprint covers the cases, the content of every file, and
+    the settings but for those of the split; changed input is thus prepared again beside the old, and one folder serves
+    every split. It appears complete or not at all, whenever the process ends and however many start together.
+    What the check says lies in it as ``check.csv`` and ``check.png``.
 
     Args:
         cases: what an adapter found.
@@ -109,12 +110,15 @@ def prepare_dataset(
     # Folds are dealt by the files' own names, so that a hashed name's salt has no influence on them.
     pairs = sorted(zip(published, cases, strict=True), key=lambda pair: pair[0].name)
     check_cases(published)
-    fingerprint = fingerprint_cases([case for case, _ in pairs], settings)
+    hashes = ContentHashes(root)
+    read = partial(hashes.of, num_workers=num_workers)
+    fingerprint = fingerprint_cases([case for case, _ in pairs], settings, read)
     target = root / f"{name}-{fingerprint[:12]}"
     if not holds_anything(target):
         make_folder(target, lambda folder: _write(folder, pairs, settings, fingerprint, num_workers))
         logger.info("prepared %d cases of %s in %s", len(cases), name, target)
         logger.info("table and pictures of the check: %s", target / CHECK_PNG)
+    hashes.save()
     if own is not None:
         names = {case.name: called.name for called, case in pairs}
         own = [{part: sorted(names[name] for name in listed) for part, listed in split.items()} for split in own]

@@ -149,8 +149,29 @@ def test_changed_settings_are_prepared_anew_beside_the_old(tmp_path, cases, chan
 def test_a_changed_file_is_noticed(tmp_path, cases, name):
     first = run(cases, tmp_path / "out")
     path = tmp_path / "raw" / name
-    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))
+    data = path.read_bytes()
+    if name.endswith(".mhd"):
+        path.write_bytes(b"Comment = x\n" + data)
+    else:
+        size = (40, 32, 5)
+        changed = random_volume(9, size)[0 if name.endswith(".raw") else 1]
+        write_mhd(path.with_suffix(".mhd"), changed, compress=name.endswith(".zraw"))
+    os.utime(path, ns=(first.root.stat().st_atime_ns, path.stat().st_mtime_ns + 1))
     assert run(cases, tmp_path / "out").fingerprint != first.fingerprint
+
+
+def test_a_copy_with_other_times_is_the_same_data_and_a_change_of_one_byte_is_not(tmp_path, cases):
+    first = run(cases, tmp_path / "out")
+    shutil.copytree(tmp_path / "raw", tmp_path / "copy", copy_function=shutil.copyfile)
+    copied = find_promise12(tmp_path / "copy")
+    for path in (tmp_path / "copy").iterdir():
+        os.utime(path, (1, 1))
+    for place in ("out", "elsewhere"):  # with the hashes of the first start and without
+        again = run(copied, tmp_path / place)
+        assert again.fingerprint == first.fingerprint
+    data = tmp_path / "copy" / "Case03.raw"
+    data.write_bytes(b"\1" + data.read_bytes()[1:])
+    assert run(copied, tmp_path / "out").fingerprint != first.fingerprint
 
 
 def test_changed_cases_are_noticed(tmp_path, cases):
