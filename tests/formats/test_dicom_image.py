@@ -287,10 +287,10 @@ def narrow(planes):
         ),
         (
             assign(3, SeriesInstanceUID="1.2.3"),
-            "3.dcm is of another series than 0.dcm beside it; keep one series a folder",
+            "3.dcm is of another series than the first file beside it; keep one series a folder",
         ),
         (lambda planes: planes.append(planes[0]), "two of its slices lie in one place"),
-        (narrow, "4.dcm: its Columns is 20, that of 0.dcm is 40"),
+        (narrow, "4.dcm: its Columns is 20, that of the first file is 40"),
         (assign(1, ImageOrientationPatient=[1, 0, 0, 0, 1, 0]), "its planes differ in direction or spacing"),
         (cut("PixelSpacing"), "0.dcm has a position but no PixelSpacing"),
         (assign(0, PixelSpacing=[0, 0.5]), r"0.dcm: PixelSpacing \(0028,0030\) is '0.0\\0.5', not > 0"),

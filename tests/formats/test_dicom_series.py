@@ -38,7 +38,7 @@ def test_a_series_of_two_patients_and_one_of_shifted_planes_are_refused(tmp_path
     planes[1].PatientID = "Somebody else"
     for z, plane in enumerate(planes):
         save(plane, tmp_path / f"patients/{z}.dcm")
-    with pytest.raises(ValueError, match=r"1\.dcm: its PatientID is not that of 0\.dcm") as error:
+    with pytest.raises(ValueError, match=r"1\.dcm: its PatientID is not that of the first file") as error:
         read_dicom(tmp_path / "patients")
     assert "Somebody" not in str(error.value)
     planes = make_series(volume)
