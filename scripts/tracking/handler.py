@@ -15,7 +15,8 @@ from ignite.engine import Engine, Events
 from ..networks import AdaptiveClassWeight
 from ..runs.run_files import FIGURES, MLFLOW_MODEL, SPLIT, TRACKED_CONFIG
 from .addresses import given_address
-from .journal import Journal
+from .colours import COLOUR_TAG, run_colour
+from .journal import Journal, read_records
 from .machine import MachineUse
 from .mirror import RUNNING, MlflowMirror
 from .monai_tracking import share_run
@@ -31,8 +32,8 @@ class RunTracker:
 
     Metrics: ``train/loss`` and ``train/learning_rate`` by iteration; ``train/seconds_per_epoch``,
     ``train/images_per_second``, ``acw/w_<class>`` and ``system/...`` by epoch; every score of the evaluator as
-    ``val/<score>`` and the best ones as ``best/<score>``. Pictures that appear in the run's ``figures/`` become
-    artefacts. Steps are iterations, so that all curves share one axis.
+    ``val/<score>``, and those of the best validation once, at the end, as ``best/<score>``. Pictures that appear in the
+    run's ``figures/`` become artefacts. Steps are iterations, so that all curves share one axis.
 
     Args:
         run_dir: folder of the run.
@@ -69,7 +70,8 @@ class RunTracker:
         self.loss_interval = loss_interval
         self.journal = Journal(run_dir)
         description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
-        whole = {**description, "params": parameters, "tags": tags}
+        colour = {COLOUR_TAG: run_colour(str(parameters.get("loss", "")), run_name)}
+        whole = {**description, "params": parameters, "tags": {**tags, **colour}}
         self._mirror = MlflowMirror(run_dir, whole, tracking_uri=given_address(tracking_uri))
         self._uploader = Uploader(self._mirror, patience=patience)
         self._machine = MachineUse(self.run_dir)
@@ -98,6 +100,8 @@ class RunTracker:
         self._closed = True
         atexit.unregister(self._exit)
         self._log_new_figures()
+        if status == "FINISHED":
+            self._log_best()
         if (self.run_dir / MLFLOW_MODEL).is_dir():
             self.journal.log_artifact(self.run_dir / MLFLOW_MODEL, "model")
         self.journal.close()
@@ -165,9 +169,19 @@ class RunTracker:
         step = self._trainer.state.iteration
         scores = {name: value for name, value in evaluator.state.metrics.items() if isinstance(value, float)}
         self.journal.log_metrics({f"val/{name}": value for name, value in scores.items()}, step)
-        if evaluator.state.best_metric_epoch == self._trainer.state.epoch:
-            best = {f"best/{name}": value for name, value in scores.items()}
-            self.journal.log_metrics({**best, "best/epoch": self._trainer.state.epoch}, step)
+
+    def _log_best(self) -> None:
+        """Record the scores of the best validation, once and at step 0: one number, which MLflow draws as a bar."""
+        epoch = -1 if self.evaluator is None else self.evaluator.state.best_metric_epoch
+        if epoch < 1 or self._trainer is None or not self.journal.path.is_file():
+            return
+        step = epoch * self._trainer.state.epoch_length
+        best: dict[str, float] = {}
+        for record, _ in read_records(self.journal.path):  # the best epoch may be of an earlier process
+            if record.get("step") == step:
+                scores = {name: value for name, value in record["metrics"].items() if name.startswith("val/")}
+                best |= {f"best/{name.removeprefix('val/')}": value for name, value in scores.items()}
+        self.journal.log_metrics({**best, "best/epoch": epoch}, 0)
 
     def _fail(self, _engine: Engine, error: BaseException) -> None:
         self.close("KILLED" if isinstance(error, SystemExit | KeyboardInterrupt) else "FAILED")

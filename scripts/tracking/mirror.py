@@ -110,6 +110,7 @@ class MlflowMirror:
             TrackingRefusedError: MLflow answers and takes nothing of this run; says what to do.
         """
         prepare_client()  # before the locks, since it takes seconds
+        self._answered()  # as it is no silence of MLflow's
         with self._turn(file_lock(self.run_dir / TRACKING_LOCK)):
             known = self._read()  # another process may have brought over something
             self.state |= {name: known[name] for name in ("tracking_uri", *NOTHING_THERE)}

@@ -12,6 +12,7 @@ from .names import safe_name
 from .refusals import TrackingRefusedError, is_refusal, reason
 from .sender import deleted_experiment
 from .stores import ARTIFACTS
+from .views import run_view
 
 UID_TAG = "adfl.run_uid"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages of trainings, not of chats
@@ -54,8 +55,9 @@ def find_or_create_experiment(client: Any, name: str, database: Path | None) -> 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = (database.parent / ARTIFACTS).as_uri() if database else None
+        tags = {**EXPERIMENT_TAGS, **dict([run_view()])}
         try:
-            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+            return str(client.create_experiment(name, artifact_location=location, tags=tags))
         except Exception:
             experiment = client.get_experiment_by_name(name)  # another process was first
             if experiment is None:

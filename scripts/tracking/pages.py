@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from .addresses import sqlite_address
-from .stores import ARTIFACTS, bring_artifacts_along, prepare_client, store_lock
+from .stores import ARTIFACTS, open_client, prepare_client, store_lock
+from .views import VIEW_TAG, link, run_view
 
 HOST = "127.0.0.1"
 
@@ -29,6 +30,7 @@ def server_command(database: Path, port: int) -> tuple[list[str], dict[str, str]
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": (database.parent / ARTIFACTS).as_uri(),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",  # of the server's own dependencies
         "_MLFLOW_SGI_NAME": "uvicorn",
     }
     options = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
@@ -46,9 +48,15 @@ def main() -> None:
         sys.exit(f"error: no run was tracked in {given.output_dir} yet; train first (make train), or give --output_dir")
     prepare_client()
     with store_lock(sqlite_address(database)):
-        bring_artifacts_along(database)
+        experiments = open_client(sqlite_address(database)).search_experiments()
     command, environment = server_command(database, given.port)
-    print(f"http://{HOST}:{given.port} shows {given.output_dir}; Ctrl-C ends it", flush=True)
+    base = f"http://{HOST}:{given.port}"
+    print(f"{base} shows {given.output_dir}; Ctrl-C ends it")
+    for experiment in experiments:
+        if run_view()[0] in experiment.tags:
+            key = run_view()[0].removeprefix(VIEW_TAG)
+            print(f"{experiment.name}: {link(base, experiment.experiment_id, key)}")
+    sys.stdout.flush()
     os.execvpe(command[0], command, {**os.environ, **environment})
 
 

@@ -137,7 +137,14 @@ class FakeMlflow:
     def _experiments_create(self, given: dict[str, Any]) -> dict[str, Any]:
         identity = str(len(self.experiments) + 1)
         self.experiments[identity] = {"experiment_id": identity, "name": given["name"], "lifecycle_stage": "active"}
+        self.experiments[identity]["tags"] = list(given.get("tags", []))
         return {"experiment_id": identity}
+
+    def _experiments_set_experiment_tag(self, given: dict[str, Any]) -> dict[str, Any]:
+        tags = self.experiments[given["experiment_id"]]["tags"]
+        tags[:] = [tag for tag in tags if tag["key"] != given["key"]]
+        tags.append({"key": given["key"], "value": given["value"]})
+        return {}
 
     def _runs_create(self, given: dict[str, Any]) -> dict[str, Any]:
         identity = uuid.uuid4().hex  # MLflow's client remembers where the artefacts of an id go
@@ -162,7 +169,8 @@ class FakeMlflow:
 
     def _runs_search(self, given: dict[str, Any]) -> dict[str, Any]:
         wanted = given["filter"].split("'")[1]
-        return {"runs": [r for r in self.runs.values() if any(t["value"] == wanted for t in r["data"]["tags"])]}
+        active = [run for run in self.runs.values() if run["info"]["lifecycle_stage"] == "active"]
+        return {"runs": [run for run in active if any(t["value"] == wanted for t in run["data"]["tags"])]}
 
     def _runs_log_batch(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self._active(given["run_id"])
@@ -179,7 +187,17 @@ class FakeMlflow:
         return {}
 
     def _runs_set_tag(self, given: dict[str, Any]) -> dict[str, Any]:
-        self._active(given["run_id"])["data"]["tags"].append({"key": given["key"], "value": given["value"]})
+        tags = self._active(given["run_id"])["data"]["tags"]
+        tags[:] = [tag for tag in tags if tag["key"] != given["key"]]
+        tags.append({"key": given["key"], "value": given["value"]})
+        return {}
+
+    def _runs_delete(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._active(given["run_id"])["info"]["lifecycle_stage"] = "deleted"
+        return {}
+
+    def _runs_log_parameter(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._active(given["run_id"])["data"]["params"].append({"key": given["key"], "value": given["value"]})
         return {}
 
     def _runs_update(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from monai.bundle import ConfigWorkflow
 
 from scripts.runs.checkpoint import load_network
 from scripts.tracking import read_curve, sync_runs
+from scripts.tracking.colours import run_colour
 from tests.tiny_network import TinyNetwork
 from tests.workflows import ROOT, make_workflow, tiny_overrides
 
@@ -33,7 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def start(folder: Path, name: str, **overrides: Any) -> ConfigWorkflow:
-    settings = {**NETWORK, "run_name": name, "experiment_name": "tested", **overrides}
+    patience = {"tracking_patience": 120}  # a database is made, on a machine that may be busy
+    settings = {**NETWORK, **patience, "run_name": name, "experiment_name": "tested", **overrides}
     workflow = make_workflow("train.yaml", **tiny_overrides(folder, bundle_root=str(folder), **settings))
     workflow.initialize()
     return workflow
@@ -44,7 +46,10 @@ def run_of(folder: Path, name: str) -> Run:
     return mlflow.MlflowClient(state["tracking_uri"]).get_run(state["run_id"])
 
 
-def test_a_training_that_breaks_is_failed_and_one_that_is_stopped_is_killed(folder: Path) -> None:
+def test_a_training_that_breaks_is_failed_and_one_that_is_stopped_is_killed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.tracking.uploader.STOPPED", 120)
     workflow = start(folder, "broken")
     workflow.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=2), lambda: 1 / 0)
     with pytest.raises(RuntimeError):
@@ -79,6 +84,10 @@ def test_a_run_holds_what_it_was_and_no_paths(folder: Path) -> None:
     assert {"train/seconds_per_epoch", "train/images_per_second", "train/learning_rate"} <= set(run.data.metrics)
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= set(run.data.metrics)
     assert sorted(read_curve(folder / "runs" / "whole" / "metrics.jsonl", "train/loss")) == [2, 4, 6]
+    best = _client(folder).get_metric_history(run.info.run_id, "best/dice/mean")  # one number, which is drawn as a bar
+    val = _client(folder).get_metric_history(run.info.run_id, "val/dice/mean")
+    assert [(point.step, point.value) for point in best] == [(0, max(point.value for point in val))]
+    assert run.data.tags["mlflow.runColor"] == run_colour("adfl", "whole")
 
 
 def test_pictures_and_model_are_artefacts_and_the_model_loads_back(folder: Path) -> None:
