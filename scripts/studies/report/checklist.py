@@ -105,7 +105,7 @@ def _evaluation(context: Context) -> list[Item]:
         ),
         (
             "Missing results and failed runs",
-            f"{count(len(study.failures), 'failed run')}, {len(table.missing_runs)} missing",
+            f"{count(len(study.failures), 'failed run')}, {len(context.missing_runs)} missing",
         ),
         ("Missed objects", f"{sum(table.missed)} scores of 0, all counted"),
         ("Failure analysis", "pictures of the best, median and worst cases" if study.overlays else ""),

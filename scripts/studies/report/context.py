@@ -31,6 +31,16 @@ class Context:
         return reference if reference and reference != self.chosen else closest_rival(self.analysis, self.chosen)
 
     @property
+    def missing_runs(self) -> tuple[tuple[str, int, int], ...]:
+        """Runs that another loss has and this one lacks, without those that the race spared by dropping their loss."""
+        race = self.study.race
+        dropped = {loss for loss in race.losses if loss not in race.alive} if race is not None else set()
+        last = {loss: look.repeats for look in (race.looks if race is not None else ()) for loss in look.dropped}
+        repeats = self.analysis.table.repeats
+        spared = {loss: set(repeats[last.get(loss, len(repeats)) :]) for loss in dropped}
+        return tuple(run for run in self.analysis.table.missing_runs if run[1] not in spared.get(run[0], ()))
+
+    @property
     def units(self) -> str:
         """The independent units, e.g. "patients"."""
         return f"{self.study.unit}s"

@@ -64,9 +64,16 @@ def facts(context: Context) -> list[tuple[str, str]]:
 def cautions(context: Context) -> list[str]:
     """What limits the answer."""
     study, repeats = context.study, len(context.analysis.table.repeats)
-    texts = [*study.notes, *(caution.text for caution in context.analysis.cautions)]
+    spared = bool(context.analysis.table.missing_runs) and not context.missing_runs
+    found = [each.text for each in context.analysis.cautions if not (spared and each.code == "missing runs")]
+    texts = [*study.notes, *found]
     if study.planned_repeats and study.planned_repeats > repeats:
         texts.insert(0, f"The study is not finished: {repeats} of {count(study.planned_repeats, 'repeat')} are here.")
+    if study.race is not None:
+        texts.append(
+            "The study was a race. The bound in the verdict allows for its looks and for the losses dropped; "
+            "intervals and verdicts of single pairs do not allow for the looks, and a dropped loss has fewer repeats."
+        )
     if study.race is not None and study.race.chosen not in (None, context.analysis.chosen):
         texts.append(
             f"Over all scores {context.analysis.chosen} has the higher mean, which the race had not seen at its last "

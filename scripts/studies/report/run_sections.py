@@ -90,13 +90,7 @@ def failures_section(context: Context) -> Section:
     """Crashed runs, runs that are missing, missed objects, cases left out."""
     study, table = context.study, context.analysis.table
     points = [f"{count(len(study.failures), 'run')} failed." if study.failures else "No run is recorded as failed."]
-    if table.missing_runs:
-        names = [f"{loss} repeat {repeat} fold {fold}" for loss, repeat, fold in table.missing_runs[:12]]
-        more = f" and {len(table.missing_runs) - 12} more" if len(table.missing_runs) > 12 else ""
-        points.append(
-            f"{count(len(table.missing_runs), 'run')} that another loss has {_is(len(table.missing_runs))} missing: "
-            f"{listed(names) if not more else ', '.join(names)}{more}."
-        )
+    points += _missing(context)
     missed = [f"{loss} {number}" for loss, number in zip(table.losses, table.missed, strict=True) if number]
     points.append(f"Missed objects, scored 0 and counted: {', '.join(missed) or 'none'}.")
     without = [f"{loss} {number}" for loss, number in zip(table.losses, table.excluded, strict=True) if number]
@@ -110,6 +104,21 @@ def failures_section(context: Context) -> Section:
         excluded: list[list[Cell]] = [[exclusion.case, exclusion.reason] for exclusion in study.exclusions]
         blocks.append(Numbers(Table("exclusions", "Cases left out", ["case", "reason"], excluded)))
     return Section("failures", "What failed, was missed or left out", blocks)
+
+
+def _missing(context: Context) -> list[str]:
+    """Runs that are missing, and those that a race did not need."""
+    missing = context.missing_runs
+    points = []
+    if missing:
+        names = [f"{loss} repeat {repeat} fold {fold}" for loss, repeat, fold in missing[:12]]
+        more = f" and {len(missing) - 12} more" if len(missing) > 12 else ""
+        named = f"{', '.join(names)}{more}" if more else listed(names)
+        points.append(f"{count(len(missing), 'run')} that another loss has {_is(len(missing))} missing: {named}.")
+    spared = len(context.analysis.table.missing_runs) - len(missing)
+    if spared:
+        points.append(f"{count(spared, 'run')} {_is(spared)} not there since the race had dropped the loss.")
+    return points
 
 
 def provenance_section(study: StudyRecord) -> Section:

@@ -15,6 +15,7 @@ from PIL import Image
 from scripts.errors import UserError
 from scripts.studies.race import Look, Race
 from scripts.studies.report.build import build_report, report_sections
+from scripts.studies.report.page import cautions
 from scripts.studies.report.record import (
     Curve,
     Exclusion,
@@ -218,6 +219,25 @@ def test_untuned_losses_are_said_to_share_a_rate() -> None:
         section for section in report_sections(dataclasses.replace(context, study=study)) if section.key == "learning"
     )
     assert "Equal rates favour losses with larger gradients" in str(learning.blocks)
+
+
+def test_a_race_tells_runs_that_it_spared_from_runs_that_are_missing() -> None:
+    gaps = {"ce": 0.0, "dfl": 0.04, "adfl": 0.08}
+    everything = made_up_context(gaps).study.scores
+    kept = [s for s in everything if (s.loss, s.repeat) != ("ce", 3) and (s.loss, s.repeat, s.fold) != ("dfl", 3, 1)]
+    look = Look(2, ("ce", "dfl", "adfl"), "adfl", np.full((3, 3), -0.01), ("ce",))
+    race = Race(("ce", "dfl", "adfl"), ("dfl", "adfl"), (look,), "adfl", 0.0)
+    context = context_of(dataclasses.replace(made_up_context(gaps).study, scores=kept, race=race))
+    assert context.missing_runs == (("dfl", 3, 1),)
+    failures = next(section for section in report_sections(context) if section.key == "failures")
+    assert "1 run that another loss has is missing: dfl repeat 3 fold 1." in str(failures.blocks)
+    assert "5 runs are not there since the race had dropped the loss." in str(failures.blocks)
+    assert any("are missing" in text for text in cautions(context))
+    complete = [score for score in everything if (score.loss, score.repeat) != ("ce", 3)]
+    spared = context_of(dataclasses.replace(context.study, scores=complete))
+    assert spared.missing_runs == ()
+    assert not any("are missing" in text for text in cautions(spared))
+    assert any("allows for its looks" in text for text in cautions(spared))
 
 
 def test_one_repeat_says_that_the_noise_is_not_known() -> None:
