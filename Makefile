@@ -6,13 +6,14 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 BUNDLE := $(BIN)/python -m monai.bundle run
 CONFIG ?= configs/train.yaml
+STUDY ?= configs/study_demo.yaml
 PORT ?= 5000
 
 export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train test lint types check ui evaluate publish bench-loss bench-prepare torture simulate clean
+.PHONY: help install train study test lint types check ui evaluate publish bench-loss bench-prepare torture simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -21,6 +22,9 @@ install: $(STAMP)  ## make .venv with the pinned dependencies
 
 train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another configuration)
 	@$(BUNDLE) training --config_file $(CONFIG)
+
+study: $(STAMP)  ## compare four losses on the phantom and report (STUDY=... for another study file)
+	@$(RUN) studying --config_file $(STUDY)
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
 	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"

@@ -1,0 +1,145 @@
+"""From a study and its run folders to the record that its report is built from."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..runs.provenance import software_versions
+from .blocks import RaceState, all_runs, analysed_runs, race_state
+from .collect import collect_curves, collect_scores, find_exclusions, read_progress, record_of, split_hashes
+from .factors import base_config
+from .grid import PlannedRun
+from .history import read_history
+from .paper_rows import paper_rows
+from .report.record import CaseScore, Failure, Provenance, StudyRecord
+from .status import RunStatus, read_status
+from .study_file import Study
+from .tuning import chosen_rates, tuning_trials
+
+PRIMARY = {"dice": "mean foreground Dice", "iou": "mean foreground IoU"}
+LEAKY = "random slices, leaky: images of one patient lie in training and test part, as in the paper"
+
+
+def study_record(study: Study, study_file: str, commands: Sequence[str]) -> StudyRecord:
+    """Everything that is known of a study now, in the middle of it too.
+
+    Args:
+        study: the study.
+        study_file: name of its file.
+        commands: that made the runs and make the report.
+    """
+    folder = study.output_dir
+    statuses = read_status(folder, all_runs(study))
+    planned = {run.name for run in analysed_runs(study)}
+    finished = [status.run for status in statuses if status.state == "done" and status.run.name in planned]
+    scores = collect_scores(folder, finished, study.score)
+    curves, paths = collect_curves(folder, finished)
+    trials = tuning_trials(study, folder) if study.tune else []
+    state = race_state(study, chosen_rates(trials), _failed(statuses)) if study.hours is not None else None
+    return StudyRecord(
+        name=study.name,
+        scores=scores,
+        question=study.question,
+        primary=_primary(study.score),
+        margin=study.margin,
+        reference=study.reference,
+        unit=study.unit,
+        leaky=study.leaky,
+        planned_repeats=None if state is not None else study.repeats,
+        settings=_settings(study),
+        curves=curves,
+        weight_paths=paths,
+        tuning=trials,
+        failures=[Failure(s.run.name, s.last_line, s.run.condition) for s in statuses if s.state == "failed"],
+        exclusions=find_exclusions(scores),
+        hours=sum(status.seconds for status in statuses) / 3600,
+        race=state.race if state is not None and state.race.chosen is not None else None,
+        race_ended=_ended(state),
+        paper_table=study.paper_table,
+        paper_rows=paper_rows(study) if study.paper_table is not None else {},
+        segment_command=segment_command(study, finished, scores, _winner(state, scores)),
+        provenance=_provenance(study, study_file, finished, commands),
+    )
+
+
+def segment_command(
+    study: Study, runs: Sequence[PlannedRun], scores: Sequence[CaseScore], condition: str | None
+) -> str:
+    """The command that segments new images with the run of a condition that validated best."""
+    own = [run for run in runs if run.condition == condition]
+    best = max(own, key=lambda run: max(read_progress(study.output_dir / run.name)[0], default=0.0), default=None)
+    if best is None:
+        return ""
+    runs_dir = shlex.quote(_shown(study.output_dir))
+    words = f"--run_name {best.name} --runs_dir {runs_dir} --dataset_dir FOLDER --output_dir MASKS"
+    return f"python -m monai.bundle run --config_file configs/inference.yaml {words}"
+
+
+def _winner(state: RaceState | None, scores: Sequence[CaseScore]) -> str | None:
+    """The condition that the report recommends or sees ahead."""
+    from .decision import analyse
+    from .score_rows import score_table
+
+    if state is not None and state.race.chosen is not None:
+        return state.race.chosen
+    losses = {score.loss for score in scores}
+    if len(losses) < 2:
+        return next(iter(losses), None)
+    return analyse(score_table(scores, leaky=True)).chosen
+
+
+def _ended(state: RaceState | None) -> str:
+    return (
+        "" if state is None or len(state.race.alive) > 1 else f"every other condition than {state.race.alive[0]} is out"
+    )
+
+
+def _failed(statuses: Sequence[RunStatus]) -> set[str]:
+    return {status.run.name for status in statuses if status.state == "failed"}
+
+
+def _settings(study: Study) -> dict[str, str]:
+    """What all runs share, by the names that the methods paragraph looks for."""
+    config: Mapping[str, Any] = {**base_config(study.files), **study.settings}
+    factors = set(study.conditions[0].levels)
+    wanted = {
+        "data": "data_name", "network": "network_name", "optimizer": "optimizer_name", "learning rate": "learning_rate",
+        "batch size": "batch_size", "epochs": "max_epochs", "image size": "image_size", "augmentation": "augmentation",
+    }  # fmt: skip
+    found = {name: str(config[key]) for name, key in wanted.items() if name not in factors and key not in factors}
+    if study.tune:
+        found["learning rate"] = "chosen for each condition from a third, once and three times the default"
+    found["model selection"] = "the epoch with the best Dice of the validation part"
+    found["initial weights"] = "drawn anew for every fold of every repeat, the same for all conditions"
+    if study.leaky:
+        found["protocol"] = LEAKY
+    return found
+
+
+def _provenance(study: Study, study_file: str, runs: Sequence[PlannedRun], commands: Sequence[str]) -> Provenance:
+    history = read_history(study)
+    devices = {str(record_of(study.output_dir / run.name).get("device", "")) for run in runs} - {""}
+    versions = dict(entry.rsplit(" ", 1) for entry in software_versions().split(", "))
+    return Provenance(
+        study_file=study_file,
+        sha256_at_launch=history.sha256,
+        later_changes=history.changes,
+        versions=versions,
+        device=", ".join(sorted(devices)),
+        split_sha256=split_hashes(study.output_dir, runs),
+        commands=commands,
+    )
+
+
+def _primary(score: str) -> str:
+    measure, _, label = score.partition("/")
+    return f"{'Dice' if measure == 'dice' else 'IoU'} of {label}" if label else PRIMARY[measure]
+
+
+def _shown(path: Path | str) -> str:
+    """A path as a person in the working folder would type it."""
+    absolute = Path(path)
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)

@@ -1,0 +1,52 @@
+"""Whether every condition of a study can be trained, and its data prepared, before any run is started."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from monai.bundle import ConfigWorkflow
+
+from ..configuration.error_report import user_message
+from ..errors import UserError
+from .grid import plan_repeats
+from .study_file import Study
+
+
+def check_conditions(study: Study) -> None:
+    """Build the first run of each condition as far as its network and data, which prepares every data set once.
+
+    Raises:
+        UserError: a condition can't be trained; names it and what is wrong.
+    """
+    for run in plan_repeats(study, [1]):
+        if run.fold != 0:
+            continue
+        try:
+            workflow = _quietly(list(run.files), **run.overrides)
+            workflow.initialize()
+            data = workflow.parser.get_parsed_content("data")
+        except Exception as error:
+            message = user_message(error)
+            if message is None:
+                raise
+            raise UserError(f"condition {run.condition} can't be trained: {message}") from error
+        _refuse_missing_fold(study, data)
+
+
+def _quietly(files: list[str], **overrides: Any) -> ConfigWorkflow:
+    """A workflow, without MONAI's words on where the logging file lies."""
+    logger = logging.getLogger("monai.bundle.workflows")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        return ConfigWorkflow(files, logging_file=False, run_id="training", **overrides)
+    finally:
+        logger.setLevel(level)
+
+
+def _refuse_missing_fold(study: Study, data: Any) -> None:
+    if study.run_folds > data.num_splits:
+        raise UserError(
+            f"folds asks for {study.run_folds}, but the data set {data.name} has {data.num_splits} split(s)"
+        )

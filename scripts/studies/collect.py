@@ -1,0 +1,137 @@
+"""From the run folders of a study to what its report is made of."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ..errors import UserError
+from ..runs.run_files import JOURNAL, PER_CASE, SPLIT, evaluation_folder
+from ..tracking.journal import read_records
+from .grid import PlannedRun
+from .report.record import CaseScore, Curve, Exclusion, WeightPath
+from .run_record import RECORD, read_json
+from .status import PART
+
+VALIDATION, WEIGHT = "val/dice/mean", "acw/w_"
+
+
+def collect_scores(study_dir: Path, runs: Sequence[PlannedRun], score: str) -> list[CaseScore]:
+    """The scores of every case that finished runs have tested.
+
+    Args:
+        study_dir: folder of the study.
+        runs: finished ones.
+        score: the primary score, "dice" (mean of the foreground classes) or "dice/prostate".
+
+    Raises:
+        UserError: a table can't be read or has no such score.
+    """
+    return [row for run in runs for row in _rows(study_dir / run.name, run, score)]
+
+
+def collect_curves(study_dir: Path, runs: Sequence[PlannedRun]) -> tuple[list[Curve], list[WeightPath]]:
+    """Validation scores and adaptive class weights of finished runs over their epochs."""
+    curves, paths = [], []
+    for run in runs:
+        place = run.condition, run.repeat, run.fold
+        scores, weights = read_progress(study_dir / run.name)
+        interval = int(run.overrides.get("val_interval", 1))
+        curves.append(Curve(*place, [interval * (i + 1) for i in range(len(scores))], scores))
+        if weights:
+            longest = max(map(len, weights.values()))
+            paths.append(WeightPath(*place, [i + 1 for i in range(longest)], weights))
+    return curves, paths
+
+
+def read_progress(folder: Path) -> tuple[list[float], dict[str, list[float]]]:
+    """The validation scores of a run, and its adaptive class weights by class, in the order of the epochs."""
+    curves: dict[str, dict[int, float]] = {}
+    journal = folder / JOURNAL
+    for record, _ in read_records(journal) if journal.is_file() else ():
+        for name, value in record.get("metrics", {}).items():
+            if name == VALIDATION or name.startswith(WEIGHT):
+                curves.setdefault(name, {})[record["step"]] = value  # the later of two: a resumed run repeats a step
+    scores = list(curves.pop(VALIDATION, {}).values())
+    return scores, {name.removeprefix(WEIGHT): list(curve.values()) for name, curve in curves.items()}
+
+
+def find_exclusions(scores: Sequence[CaseScore]) -> list[Exclusion]:
+    """Cases without a score: neither the truth nor a prediction holds an object."""
+    counts: dict[str, int] = {}
+    for score in scores:
+        counts[score.case] = counts.get(score.case, 0) + math.isnan(score.score)
+    return [
+        Exclusion(case, f"no object in truth and prediction in {count} of the tests: no score")
+        for case, count in sorted(counts.items())
+        if count
+    ]
+
+
+def split_hashes(study_dir: Path, runs: Sequence[PlannedRun]) -> dict[str, str]:
+    """The hash of the split by repeat and fold."""
+    found: dict[str, str] = {}
+    for run in runs:
+        split = read_json(study_dir / run.name / SPLIT)
+        if split is not None:
+            found.setdefault(f"repeat {run.repeat} fold {run.fold}", str(split["sha256"]))
+    return found
+
+
+def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:
+    path = evaluation_folder(folder, PART[run.role]) / PER_CASE
+    record = record_of(folder)
+    patients: dict[str, str] = record.get("patients", {})
+    with path.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    if not table:
+        raise UserError(f"{path} holds no case; delete its folder and start the study again")
+    labels = [str(label) for label in record.get("score_labels", [])]
+    columns = _columns(path, table[0], score, labels)
+    further = [name for name in table[0] if name not in columns and _is_shown(name, labels)]
+    return [
+        CaseScore(
+            run.condition,
+            run.repeat,
+            run.fold,
+            row["case"],
+            _mean([_number(row[column]) for column in columns]),
+            row.get("patient") or patients.get(row["case"], ""),
+            {name: _number(row[name]) for name in further},
+        )
+        for row in table
+    ]
+
+
+def _columns(path: Path, row: dict[str, str], score: str, labels: Sequence[str]) -> list[str]:
+    """Columns whose mean is the primary score."""
+    measure, _, label = score.partition("/")
+    columns = [f"{measure}/{name}" for name in ([label] if label else labels)]
+    if not columns or any(column not in row for column in columns):
+        raise UserError(f"{path} has no score {score}; its columns are {', '.join(row)}")
+    return columns
+
+
+def _is_shown(name: str, labels: Sequence[str]) -> bool:
+    """Whether a column is a further score of the report: of one scored class, or the mean calibration error."""
+    measure, _, label = name.partition("/")
+    return measure != "original" and (label in labels or name == "ece/mean")
+
+
+def _mean(values: list[float]) -> float:
+    """Mean of the classes that are there, NaN where none is."""
+    there = [value for value in values if not math.isnan(value)]
+    return fmean(there) if there else math.nan
+
+
+def _number(text: str | None) -> float:
+    return float(text) if text else math.nan
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of the run."""
+    return read_json(folder / RECORD) or {}

@@ -1,0 +1,169 @@
+"""Factors of a study: parts and keys whose levels are crossed, each combination a condition."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from ..configuration.keys import BASE_CONFIG
+from ..errors import UserError
+
+CONFIGS = BASE_CONFIG.parent
+KINDS = ("data", "network", "loss", "optimizer")  # of parts: files configs/<kind>_<name>.yaml
+OWN_KEYS = {  # set by the study itself, run by run
+    "bundle_root", "experiment_name", "fold", "num_folds", "output_dir", "resume", "run_name", "seed", "split_file",
+    "split_seed", "split_unit", "tracking_uri",
+}  # fmt: skip
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.]+")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A combination of one level of each factor.
+
+    Args:
+        name: the levels' names, joined by "+".
+        levels: name of the level by factor.
+        files: parts that the levels name.
+        settings: overrides that the levels set.
+    """
+
+    name: str
+    levels: Mapping[str, str]
+    files: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder_name(self) -> str:
+        """The name as a part of a folder's name."""
+        return _UNSAFE.sub("-", self.name).strip("-.")
+
+
+def find_parts(parts: Any) -> tuple[str, ...]:
+    """The configuration files of every run: ``train.yaml`` and the parts that the study fixes.
+
+    Raises:
+        UserError: a kind of part or a part is not there.
+    """
+    if not isinstance(parts, Mapping):
+        raise UserError(f"parts must be such as {{network: unet, optimizer: adam}}, got {parts!r}")
+    for kind in parts:
+        if kind not in KINDS:
+            raise UserError(f"unknown kind of part '{kind}': parts are of {', '.join(KINDS)}")
+    return (str(BASE_CONFIG), *(_part(kind, name) for kind, name in parts.items()))
+
+
+@lru_cache(maxsize=64)
+def _load(path: str) -> dict[str, Any]:
+    return dict(ConfigParser.load_config_file(path))
+
+
+def base_config(files: Sequence[str]) -> dict[str, Any]:
+    """The top-level keys of configuration files, later ones in place of earlier ones."""
+    merged: dict[str, Any] = {}
+    for path in files:
+        merged |= _load(path)
+    return merged
+
+
+def find_conditions(factors: Any, merged: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Cross the levels of all factors, the first factor slowest.
+
+    Args:
+        factors: by factor its levels. The levels of a kind of part are names of parts, those of a key are values; as a
+            mapping they get names of their own, and a level that is a mapping itself sets several keys.
+        merged: the configuration that all runs share.
+
+    Raises:
+        UserError: a factor is empty, unknown or has a level twice; there are fewer than two conditions.
+    """
+    if not isinstance(factors, Mapping) or not factors:
+        raise UserError("factors must say what is compared, such as {loss: [ce, adfl]}")
+    levels = [_levels(str(factor), given, merged) for factor, given in factors.items()]
+    conditions = tuple(_combine(combination) for combination in itertools.product(*levels))
+    if len(conditions) < 2:
+        raise UserError(f"factors give the one condition {conditions[0].name}; a comparison needs at least two")
+    folders: dict[str, str] = {}
+    for condition in conditions:
+        twin = folders.setdefault(condition.folder_name.casefold(), condition.name)
+        if twin != condition.name:
+            raise UserError(f"conditions {twin} and {condition.name} would share run folders; name the levels apart")
+    return conditions
+
+
+def refuse_unknown_settings(settings: Any, merged: Mapping[str, Any], where: str) -> None:
+    """Refuse keys that ``train.yaml`` and the parts don't have, and those that the study sets itself.
+
+    Raises:
+        UserError: names the key and the nearest known one.
+    """
+    if not isinstance(settings, Mapping):
+        raise UserError(f"{where} must hold keys of train.yaml, such as {{max_epochs: 50}}, got {settings!r}")
+    for key in settings:
+        top = str(key).split("::")[0]
+        if top in OWN_KEYS:
+            raise UserError(f"{where} may not hold {key}: the study sets {top} itself, run by run")
+        if top not in merged:
+            near = difflib.get_close_matches(top, list(merged), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "the keys stand in configs/train.yaml"
+            raise UserError(f"unknown key '{key}' in {where}: {hint}")
+
+
+def _levels(factor: str, given: Any, merged: Mapping[str, Any]) -> list[Condition]:
+    if factor == "data":
+        raise UserError("data is no factor: cases of different data sets can't be compared; name one by parts")
+    named = dict(given) if isinstance(given, Mapping) else None
+    if named is None and isinstance(given, Sequence) and not isinstance(given, str):
+        named = {_text(value): value for value in given}
+        if len(named) < len(given):
+            raise UserError(f"factor {factor} has a level twice: {list(given)}")
+    if not named:
+        raise UserError(f"factor {factor} has no levels; give a list, such as [ce, adfl]")
+    return [_level(factor, str(name), value, merged) for name, value in named.items()]
+
+
+def _level(factor: str, name: str, value: Any, merged: Mapping[str, Any]) -> Condition:
+    levels = {factor: name}
+    if isinstance(value, Mapping):
+        settings = {key: item for key, item in value.items() if key not in KINDS}
+        files = tuple(_part(kind, value[kind]) for kind in KINDS if kind in value)
+        refuse_unknown_settings(settings, {**merged, **base_config(files)}, f"level {name} of factor {factor}")
+        return Condition(name, levels, files, settings)
+    if factor in KINDS:
+        return Condition(name, levels, (_part(factor, value),))
+    refuse_unknown_settings({factor: value}, merged, "factors")
+    return Condition(name, levels, (), {factor: value})
+
+
+def _combine(combination: Sequence[Condition]) -> Condition:
+    levels: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    for level in combination:
+        levels |= level.levels
+        settings |= level.settings
+    name = "+".join(level.name for level in combination)
+    return Condition(name, levels, tuple(file for level in combination for file in level.files), settings)
+
+
+def _part(kind: str, name: Any) -> str:
+    """The file of a part: of the bundle by its name, or one of the user's own by its path."""
+    text = str(name)
+    path = Path(text).expanduser() if text.endswith((".yaml", ".yml", ".json")) else CONFIGS / f"{kind}_{text}.yaml"
+    if path.is_file():
+        return str(path.resolve())
+    known = sorted(file.stem.removeprefix(f"{kind}_") for file in CONFIGS.glob(f"{kind}_*.yaml"))
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    raise UserError(f"unknown {kind} part '{text}': {hint}")
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

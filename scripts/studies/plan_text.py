@@ -1,0 +1,95 @@
+"""What a study would do and show, in plain text, before it runs or in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..runs.run_files import SPLIT
+from .blocks import all_runs, hours_a_repeat, hours_used, parallel_runs
+from .components import Components
+from .grid import RATE_FACTORS
+from .power import smallest_difference
+from .race import most_repeats
+from .run_record import read_json
+from .status import RunStatus, count_states, read_status
+from .study_file import Study
+
+# Variances of the difference of two losses on one patient, until the study's own are known: standard deviations of .04
+# between patients, .022 between runs, .02 of the rest.
+ASSUMED = {"patient": 0.0016, "training": 0.00047, "residual": 0.0004}
+PATIENTS = (40, 100, 200)  # shown where the number of patients is not known yet
+FAILURES_SHOWN = 10
+
+
+def describe_plan(study: Study) -> str:
+    """The grid, how far it is, how long it takes and the smallest difference that it can show."""
+    statuses = read_status(study.output_dir, all_runs(study))
+    return "\n".join([*_grid(study, len(statuses)), *_progress(study, statuses), *_power(study, statuses)])
+
+
+def _grid(study: Study, runs: int) -> Iterator[str]:
+    yield f"study {study.name}: {study.question}" if study.question else f"study {study.name}"
+    names = [condition.name for condition in study.conditions]
+    yield f"  {'conditions':<12} {len(names)}: {', '.join(names)}"
+    most = "at most " if study.hours is not None else ""
+    yield f"  {'repeats':<12} {most}{study.repeats}, each with a new partition into {study.num_folds} folds"
+    if study.run_folds < study.num_folds:
+        yield f"  {'folds':<12} {study.run_folds} of {study.num_folds} are run"
+    if study.tune:
+        yield f"  {'tuning':<12} {len(RATE_FACTORS)} learning rates a condition, on a partition that is not analysed"
+    else:
+        yield f"  {'tuning':<12} none: equal learning rates favour losses with larger gradients"
+    if study.leaky:
+        yield f"  {'protocol':<12} LEAKY, as in the paper: images of one patient are in training and test part"
+    yield f"  {'runs':<12} {most}{runs}, in {study.output_dir}"
+
+
+def _progress(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
+    counts = count_states(statuses)
+    yield f"  {'so far':<12} {', '.join(f'{number} {state}' for state, number in counts.items())}"
+    failed = [status for status in statuses if status.state == "failed"]
+    for status in failed[:FAILURES_SHOWN]:
+        yield f"    {status.run.name}: {status.last_line}"
+    if len(failed) > FAILURES_SHOWN:
+        yield f"    and {len(failed) - FAILURES_SHOWN} more"
+    at_once = parallel_runs(study)
+    used = hours_used(statuses, at_once)
+    if not counts.get("done"):
+        yield f"  {'hours':<12} not known before the first run is done"
+        return
+    each = hours_a_repeat(study, statuses)
+    left = sum(each[status.run.condition] / study.run_folds for status in statuses if status.state != "done")
+    yield f"  {'hours':<12} {used:.2g} used, {left:.2g} to go, {at_once} runs at a time"
+    if study.hours is not None:
+        yield f"  {'budget':<12} {study.hours:g} hours: {most_repeats(study.hours - used, each)} more repeats of all"
+
+
+def _power(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
+    """The smallest difference shown with 80 % power, by the usual sizes of noise."""
+    known = _patients(study, statuses)
+    pairs = len(study.conditions) * (len(study.conditions) - 1) // 2
+    family = len(study.conditions) - 1 if study.reference is not None else pairs
+    if study.run_folds * study.repeats < 2:
+        yield f"  {'can show':<12} nothing: one run of each condition says nothing about the condition"
+        return
+    components = Components(**ASSUMED, folds=study.run_folds)
+    for patients in [known] if known else PATIENTS:
+        one, all_of_them = (smallest_difference(components, patients, study.repeats, n) for n in (1, family))
+        yield (
+            f"  {'can show':<12} with {patients} {study.unit}s a difference of {one:.3f} (one pair alone), "
+            f"{all_of_them:.3f} (any of {family} pairs), power 80 %, at the usual sizes of noise"
+        )
+    if study.repeats == 1:
+        yield f"  {'caution':<12} one repeat can't tell the noise of training from that of {study.unit}s"
+
+
+def _patients(study: Study, statuses: Sequence[RunStatus]) -> int | None:
+    """Number of patients, where a run has written down its split."""
+    from .run_record import RECORD
+
+    for status in statuses:
+        record = read_json(study.output_dir / status.run.name / RECORD) or {}
+        split = read_json(study.output_dir / status.run.name / SPLIT)
+        if split is not None and record.get("patients"):
+            return len(set(record["patients"].values()))
+    return None

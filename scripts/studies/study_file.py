@@ -1,0 +1,253 @@
+"""The study file: what is asked, what is compared, how often, and where it runs; checked before anything is done."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from monai.utils import path_to_sqlite_uri
+
+from ..errors import UserError
+from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
+
+COMMANDS = ("studying", "planning", "reporting")
+PROTOCOLS = ("whole_patients", "random_images_leaky")
+LEAKY_FOLDS = (20, 3)  # the paper's: 5 % of the images are tested, three times
+MEASURES = ("dice", "iou")
+MOST_REPEATS = 100
+
+# What a study file may hold, and what stands where it does not say. The second group says where a study runs: changing
+# it changes no number, so it has no part in the study's hash.
+CONTENT: dict[str, Any] = {
+    "study": None, "question": "", "protocol": PROTOCOLS[0], "parts": {}, "settings": {}, "factors": None,
+    "repeats": None, "folds": 5, "score": "dice", "margin": 0.01, "reference": None, "unit": "patient", "tune": None,
+    "hours": None, "paper_table": None,
+}  # fmt: skip
+PLACE: dict[str, Any] = {
+    "output_dir": None, "dataset_dir": None, "device": None, "tracking_uri": None, "jobs": 1, "threads": None,
+    "slurm": None, "commands": None,
+}  # fmt: skip
+RUN_PLACES = ("dataset_dir", "device")  # of the second group, what each run is given
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its file describes it.
+
+    Args:
+        name: of the study; of its folder and of its experiment in MLflow.
+        question: what it asks, one sentence.
+        protocol: "whole_patients", or "random_images_leaky" as in the paper.
+        files: configuration files of every run, ``train.yaml`` first.
+        settings: overrides of every run.
+        conditions: what is compared, at least two.
+        repeats: number of repeats, each with its own partition; with ``hours`` the most that there may be.
+        num_folds: folds of a partition.
+        run_folds: how many of them are trained and tested.
+        score: the primary score, such as "dice" (mean of the foreground classes) or "dice/prostate".
+        margin: the smallest difference that matters.
+        reference: condition that the others are compared with, or None: all pairs.
+        unit: what is independent, "patient" or for example "drive".
+        tune: whether each condition gets its own learning rate.
+        hours: time budget; None: every repeat is run.
+        paper_table: number of the paper's table that is repeated, or None.
+        output_dir: folder of the study: run folders, prepared data, report.
+        tracking_uri: MLflow's address; None: the bundle's own.
+        jobs: runs at a time.
+        threads: of each run; None: cores divided by jobs.
+        slurm: how the study runs on Slurm; None: it does not.
+        content: the keys that make the study, as given.
+    """
+
+    name: str
+    question: str
+    protocol: str
+    files: tuple[str, ...]
+    settings: Mapping[str, Any]
+    conditions: tuple[Condition, ...]
+    repeats: int
+    num_folds: int
+    run_folds: int
+    score: str
+    margin: float
+    reference: str | None
+    unit: str
+    tune: bool
+    hours: float | None
+    paper_table: int | None
+    output_dir: Path
+    tracking_uri: str | None
+    jobs: int
+    threads: int | None
+    slurm: Mapping[str, Any] | None
+    content: Mapping[str, Any]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether a patient's images lie in training and test part."""
+        return self.protocol == PROTOCOLS[1]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of what the study is; where it runs has no part in it."""
+        return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
+
+
+def read_study(config: Mapping[str, Any]) -> Study:
+    """Check a study file's keys and bring them into one form.
+
+    Args:
+        config: top-level keys of the file, overrides of the command line applied.
+
+    Raises:
+        UserError: a key is unknown or missing, a value can't be used, a part does not exist; one line.
+    """
+    given = {key: value for key, value in config.items() if key not in COMMANDS and key != "imports"}
+    _refuse_unknown(given, {**CONTENT, **PLACE}, "a study file")
+    value = {**CONTENT, **PLACE, **given}
+    name = _name(value["study"], value["protocol"])
+    files = find_parts(value["parts"])
+    merged = base_config(files)
+    refuse_unknown_settings(value["settings"], merged, "settings")
+    num_folds, run_folds = _folds(value)
+    conditions = find_conditions(value["factors"], merged)
+    names = [condition.name for condition in conditions]
+    content = {key: value[key] for key in CONTENT}
+    hours = _number(value["hours"], "hours", 0.0, None)
+    return Study(
+        name=name,
+        question=str(value["question"]).strip(),
+        protocol=value["protocol"],
+        files=files,
+        settings={**value["settings"], **{key: value[key] for key in RUN_PLACES if value[key] is not None}},
+        conditions=conditions,
+        repeats=_repeats(value["repeats"], hours),
+        num_folds=num_folds,
+        run_folds=run_folds,
+        score=_score(value["score"], merged.get("labels")),
+        margin=_number(value["margin"], "margin", 0.0, 1.0) or 0.01,
+        reference=_one_of(value["reference"], names, "reference"),
+        unit=str(value["unit"]),
+        tune=_tune(value["tune"], [*value["factors"], *value["settings"]]),
+        hours=hours,
+        paper_table=None if value["paper_table"] is None else _whole(value["paper_table"], "paper_table", 2, 7),
+        output_dir=Path(value["output_dir"] or f"runs/studies/{name}").expanduser().resolve(),
+        tracking_uri=_tracking_uri(value),
+        jobs=_whole(value["jobs"], "jobs", 1, 1000),
+        threads=None if value["threads"] is None else _whole(value["threads"], "threads", 1, 1000),
+        slurm=_slurm(value["slurm"]),
+        content=json.loads(json.dumps(content, default=str)),
+    )
+
+
+def _tracking_uri(value: Mapping[str, Any]) -> str | None:
+    """Beside the bundle's other runs, unless the study has a folder of its own or an address is given."""
+    if value["tracking_uri"]:
+        return str(value["tracking_uri"])
+    if value["output_dir"] or os.environ.get("MLFLOW_TRACKING_URI"):
+        return None  # train.yaml finds both; an address may hold a password, which is written nowhere
+    return str(path_to_sqlite_uri(Path("runs/mlflow.db").resolve()))
+
+
+def _refuse_unknown(given: Iterable[str], known: Mapping[str, Any], where: str) -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise UserError(f"unknown key '{key}' of {where}: {hint}")
+
+
+def _name(name: Any, protocol: Any) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UserError(f"study must name the study by letters, digits, '.', '_' and '-', got {name!r}")
+    if protocol not in PROTOCOLS:
+        raise UserError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+    return name if protocol == PROTOCOLS[0] else f"{name}-{protocol}"
+
+
+def _folds(value: Mapping[str, Any]) -> tuple[int, int]:
+    """Folds of a partition, and how many of them are run."""
+    if value["protocol"] == PROTOCOLS[1]:
+        return LEAKY_FOLDS
+    folds = value["folds"]
+    if isinstance(folds, Mapping):
+        _refuse_unknown(folds, {"number": None, "run": None}, "folds")
+        number = _whole(folds.get("number"), "folds::number", 1, 1000)
+        return number, _whole(folds.get("run"), "folds::run", 1, number)
+    number = _whole(folds, "folds", 1, 1000)
+    if number == 2:
+        raise UserError("folds must be 3 or more (train, validation, test), or 1 for a data set with parts of its own")
+    return number, number
+
+
+def _repeats(repeats: Any, hours: float | None) -> int:
+    from .race import LOOKS
+
+    if hours is None:
+        return _whole(repeats, "repeats", 1, MOST_REPEATS)
+    if repeats is not None:
+        raise UserError(f"hours makes the study a race, which looks after {LOOKS} repeats; leave repeats away")
+    return int(LOOKS[-1])
+
+
+def _score(score: Any, labels: Any) -> str:
+    measure, _, label = str(score).partition("/")
+    known = (
+        [*MEASURES] if not isinstance(labels, list) else [*MEASURES, *(f"{m}/{x}" for m in MEASURES for x in labels)]
+    )
+    if measure not in MEASURES or (isinstance(labels, list) and label and label not in labels):
+        raise UserError(f"score must be one of {', '.join(known)}, got {score!r}")
+    return str(score)
+
+
+def _tune(tune: Any, keys: Iterable[str]) -> bool:
+    if tune is None or not isinstance(tune, bool):
+        raise UserError(f"tune must be true (each condition gets its learning rate) or false, got {tune!r}")
+    if tune and "learning_rate" in keys:
+        raise UserError("tune chooses the learning rate, which the study also sets; leave one of them away")
+    return tune
+
+
+def _slurm(slurm: Any) -> Mapping[str, Any] | None:
+    if slurm is None or slurm is False:
+        return None
+    if slurm is True:
+        return {}
+    if not isinstance(slurm, Mapping):
+        raise UserError(f"slurm must be true or hold settings such as {{time: '04:00:00'}}, got {slurm!r}")
+    from .slurm_script import SETTINGS
+
+    _refuse_unknown(slurm, SETTINGS, "slurm")
+    return slurm
+
+
+def _one_of(value: Any, known: Iterable[str], key: str) -> str | None:
+    known = list(known)
+    if value is not None and value not in known:
+        raise UserError(f"{key} must be one of the conditions {', '.join(known)}, got {value!r}")
+    return None if value is None else str(value)
+
+
+def _whole(value: Any, key: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UserError(f"{key} must be a whole number, {least} to {most}, got {value!r}")
+    return value
+
+
+def _number(value: Any, key: str, above: float, most: float | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= above or (most and value >= most):
+        raise UserError(
+            f"{key} must be a number above {above:g}{f' and below {most:g}' if most else ''}, got {value!r}"
+        )
+    return float(value)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser
+
+from scripts.configuration.error_report import user_message
+from scripts.studies.blocks import all_runs
+from scripts.studies.factors import base_config
+from scripts.studies.grid import PlannedRun, plan_repeats, plan_tuning
+from scripts.studies.paper_rows import paper_rows
+from scripts.studies.study_file import read_study
+from tests.studies.tiny_study import tiny_config, tiny_study
+from tests.workflows import CONFIGS
+
+SHIPPED = sorted(CONFIGS.glob("study_*.yaml"))
+
+
+def shipped(name: str, **changes: Any) -> Any:
+    return read_study({**ConfigParser.load_config_file(CONFIGS / f"study_{name}.yaml"), **changes})
+
+
+def test_the_demonstration_the_race_and_the_papers_tables_are_shipped() -> None:
+    names = {path.stem for path in SHIPPED}
+    assert names == {"study_demo", "study_which_loss", *(f"study_table{n}" for n in range(2, 8))}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_study_can_be_planned(path: Path) -> None:
+    study = read_study(ConfigParser.load_config_file(path))
+    runs = all_runs(study)
+    assert len({run.name for run in runs}) == len(runs) > 5
+    assert study.output_dir == (Path.cwd() / "runs" / "studies" / study.name)
+    for run in runs:
+        known = base_config(run.files)
+        assert {key.split("::")[0] for key in run.overrides} <= set(known)
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key": ({"repeat": 3}, "unknown key 'repeat' of a study file: did you mean repeats?"),
+    "no name": ({"study": None}, "study must name the study by letters"),
+    "name that is a path": ({"study": "../x"}, "study must name the study by letters"),
+    "unknown kind of part": ({"parts": {"model": "unet"}}, "unknown kind of part 'model': parts are of data, network"),
+    "unknown part": ({"factors": {"loss": ["ce", "adlf"]}}, "unknown loss part 'adlf': did you mean adfl?"),
+    "unknown fixed part": ({"parts": {"network": "unett"}}, "unknown network part 'unett': did you mean unet?"),
+    "no factor": ({"factors": None}, "factors must say what is compared"),
+    "empty factor": ({"factors": {"loss": []}}, "factor loss has no levels"),
+    "one condition": ({"factors": {"loss": ["ce"]}}, "factors give the one condition ce; a comparison needs"),
+    "a level twice": ({"factors": {"loss": ["ce", "ce"]}}, "factor loss has a level twice"),
+    "unknown factor": (
+        {"factors": {"batchsize": [2, 4]}},
+        "unknown key 'batchsize' in factors: did you mean batch_siz",
+    ),
+    "data as a factor": ({"factors": {"data": ["trus", "camvid"]}}, "data is no factor"),
+    "equal folders": ({"factors": {"loss": {"a b": "ce", "a-b": "fl"}}}, "would share run folders"),
+    "unknown setting": (
+        {"settings": {"max_epoch": 2}},
+        "unknown key 'max_epoch' in settings: did you mean max_epochs?",
+    ),
+    "the study's own key": ({"settings": {"seed": 2}}, "settings may not hold seed: the study sets seed itself"),
+    "a fold too many": ({"folds": {"number": 5, "run": 6}}, "folds::run must be a whole number, 1 to 5, got 6"),
+    "two folds": ({"folds": 2}, "folds must be 3 or more"),
+    "no repeat": ({"repeats": 0}, "repeats must be a whole number, 1 to 100, got 0"),
+    "score": ({"score": "dise"}, "score must be one of dice, iou, dice/background, .* got 'dise'"),
+    "score of no label": ({"score": "dice/tumour"}, "score must be one of .*dice/prostate.* got 'dice/tumour'"),
+    "margin": ({"margin": 0}, "margin must be a number above 0 and below 1, got 0"),
+    "margin in percent": ({"margin": 1.0}, "margin must be a number above 0 and below 1, got 1.0"),
+    "reference": ({"reference": "wce"}, "reference must be one of the conditions ce, adfl, got 'wce'"),
+    "tune left open": ({"tune": None}, "tune must be true .* or false, got None"),
+    "tuned and set": ({"tune": True, "factors": {"learning_rate": [0.1, 0.2]}}, "tune chooses the learning rate"),
+    "race with repeats": ({"hours": 2}, "hours makes the study a race, .* leave repeats away"),
+    "no hours": ({"hours": -1, "repeats": None}, "hours must be a number above 0, got -1"),
+    "jobs": ({"jobs": 0}, "jobs must be a whole number, 1 to 1000, got 0"),
+    "protocol": ({"protocol": "random"}, "protocol must be one of whole_patients, random_images_leaky"),
+    "slurm": ({"slurm": {"tme": "1:00"}}, "unknown key 'tme' of slurm: did you mean time?"),
+    "paper_table": ({"paper_table": 8}, "paper_table must be a whole number, 2 to 7, got 8"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(WRONG))
+def test_a_wrong_study_file_is_refused_in_one_line(tmp_path: Path, case: str) -> None:
+    changes, message = WRONG[case]
+    with pytest.raises(ValueError, match=message) as error:
+        read_study(tiny_config(tmp_path, **changes))
+    assert user_message(error.value) == str(error.value)
+    assert not (tmp_path / "study").exists()
+
+
+def test_two_hundred_runs_are_planned_alike_each_time_in_less_than_two_seconds(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, repeats=10, folds=5, factors={"loss": ["ce", "fl"], "batch_size": [2, 4]})
+    start = time.monotonic()
+    runs = all_runs(read_study(config))
+    assert time.monotonic() - start < 2
+    assert len(runs) == len({run.name for run in runs}) == 200
+    assert runs == all_runs(read_study(config))
+
+
+def by_place(runs: list[PlannedRun]) -> dict[tuple[int, int], list[PlannedRun]]:
+    found: dict[tuple[int, int], list[PlannedRun]] = {}
+    for run in runs:
+        found.setdefault((run.repeat, run.fold), []).append(run)
+    return found
+
+
+def test_partition_weights_and_order_are_new_in_each_repeat_and_the_same_for_every_condition(tmp_path: Path) -> None:
+    places = by_place(plan_repeats(tiny_study(tmp_path, repeats=3), [1, 2, 3]))
+    assert sorted(places) == [(repeat, fold) for repeat in (1, 2, 3) for fold in (0, 1, 2)]
+    seeds = set()
+    for (repeat, fold), runs in places.items():
+        assert [run.condition for run in runs] == ["ce", "adfl"]
+        shared = {(o["split_seed"], o["seed"], o["fold"], o["num_folds"]) for o in (run.overrides for run in runs)}
+        ((split_seed, seed, own_fold, num_folds),) = shared
+        assert (split_seed, own_fold, num_folds) == (repeat, fold, 3)
+        seeds.add(seed)
+    assert len(seeds) == 9
+
+
+def test_levels_are_crossed_and_may_set_several_keys(tmp_path: Path) -> None:
+    factors = {"loss": {"CE": "ce", "mine": {"loss": "fl", "learning_rate": 0.01}}, "batch_size": [2, 4]}
+    study = tiny_study(tmp_path, factors=factors)
+    assert [condition.name for condition in study.conditions] == ["CE+2", "CE+4", "mine+2", "mine+4"]
+    run = plan_repeats(study, [1], conditions=["mine+4"])[0]
+    assert run.name == "mine-4-r1-f0"
+    assert Path(run.files[-1]).name == "loss_fl.yaml"
+    assert (run.overrides["learning_rate"], run.overrides["batch_size"]) == (0.01, 4)
+
+
+def test_tuning_tries_a_third_once_and_three_times_the_rate(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, tune=True, factors={"loss": {"CE": "ce", "FL": "fl"}})
+    runs = plan_tuning(study)
+    rates = [(run.condition, round(run.learning_rate or 0, 7)) for run in runs]
+    assert rates == [(name, rate) for name in ("CE", "FL") for rate in (0.0001667, 0.0005, 0.0015)]
+    assert {(run.repeat, run.fold, run.overrides["split_seed"]) for run in runs} == {(0, 0, 0)}
+    assert {run.repeat for run in plan_repeats(study, range(1, 3))} == {1, 2}
+
+
+def test_where_a_study_runs_is_no_part_of_its_hash(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path)
+    assert tiny_study(tmp_path, jobs=8, output_dir=str(tmp_path / "b"), slurm=True).sha256 == study.sha256
+    assert tiny_study(tmp_path, margin=0.02).sha256 != study.sha256
+
+
+def test_the_leaky_protocol_is_a_study_of_its_own(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, protocol="random_images_leaky")
+    assert (study.name, study.leaky, study.num_folds, study.run_folds) == ("tiny-random_images_leaky", True, 20, 3)
+    assert {run.overrides["split_unit"] for run in plan_repeats(study, [1])} == {"image_leaky"}
+    assert {run.overrides["split_unit"] for run in plan_repeats(tiny_study(tmp_path), [1])} == {"patient"}
+
+
+@pytest.mark.parametrize(
+    ("table", "conditions", "rows"), [(2, 12, 11), (3, 4, 4), (4, 8, 8), (5, 3, 3), (6, 2, 2), (7, 2, 2)]
+)
+def test_the_conditions_of_the_papers_tables_find_their_rows(table: int, conditions: int, rows: int) -> None:
+    study = shipped(f"table{table}")  # FL with U-Net of Table 2 is missing in the print
+    assert len(study.conditions) == conditions
+    assert len(set(paper_rows(study).values())) == rows
+
+
+def test_another_data_set_finds_its_own_rows() -> None:
+    study = shipped("table5", study="table5-trus", parts={"data": "trus", "network": "deeplabv3plus"})
+    assert paper_rows(study)["DFL with ACW"] == "DFL with ACW layer + TRUS"

@@ -1,0 +1,160 @@
+"""Whole studies in very small: they run, go on, survive kills and report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.runs.run_files import LAST, MODEL, PER_CASE, evaluation_folder
+from scripts.runs.signals import EXIT_CODE
+from scripts.studies.blocks import all_runs, next_block
+from scripts.studies.grid import PlannedRun
+from scripts.studies.launch_local import run_locally
+from scripts.studies.run_record import write_plan
+from scripts.studies.status import read_status
+from scripts.studies.study_file import Study
+from tests.studies.tiny_study import command, tiny_config, tiny_study
+from tests.workflows import ROOT, run_workflow
+
+
+def files_below(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished study; beside it lies what the bundle's own weights were before."""
+    folder = tmp_path_factory.mktemp("done")
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    (folder / "models_before.json").write_text(json.dumps(files_below(ROOT / "models")))
+    command(tiny_config(folder), "studying", folder)
+    return folder
+
+
+def states(study: Study) -> list[str]:
+    return [status.state for status in read_status(study.output_dir, all_runs(study))]
+
+
+def scores(study: Study, run: PlannedRun) -> bytes:
+    return (evaluation_folder(study.output_dir / run.name, "test") / PER_CASE).read_bytes()
+
+
+def test_a_study_is_trained_scored_and_reported_and_leaves_the_bundles_own_weights_alone(done: Path) -> None:
+    study = tiny_study(done)
+    assert states(study) == ["done"] * 6
+    assert next_block(study) == (None, "")
+    tested = [line.split(",")[0] for run in all_runs(study) for line in scores(study, run).decode().split("\n")[1:-1]]
+    assert sorted(tested) == sorted(2 * [f"Case{index:02d}" for index in range(6)])
+    page = (done / "study" / "report" / "report.html").read_text()
+    assert all(word in page for word in ("adfl", "ce", "configs/inference.yaml", study.sha256))
+    assert len(list((done / "study" / "prepared").glob("phantom-*"))) == 1
+    assert files_below(ROOT / "models") == json.loads((done / "models_before.json").read_text())
+
+
+def test_the_same_command_does_nothing_again_and_reports(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = tiny_study(done)
+    before = {run.name: files_below(study.output_dir / run.name) for run in all_runs(study)}
+    command(tiny_config(done), "studying", done)
+    assert {run.name: files_below(study.output_dir / run.name) for run in all_runs(study)} == before
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert "adfl" in last
+    assert last.endswith(f"Report: {study.output_dir / 'report' / 'report.html'}")
+
+
+def test_a_run_of_a_study_is_the_training_that_its_configuration_describes(done: Path, tmp_path: Path) -> None:
+    study = tiny_study(done)
+    run = all_runs(study)[1]
+    names = [Path(file).name if "network" not in file else file for file in run.files]
+    overrides = {**run.overrides, "output_dir": str(tmp_path)}
+    run_workflow(*names, **overrides)
+    assert (tmp_path / run.name / MODEL).read_bytes() == (study.output_dir / run.name / MODEL).read_bytes()
+
+
+def start(study: Study, run: PlannedRun) -> subprocess.Popen[bytes]:
+    write_plan(study.output_dir, [run])
+    words = [sys.executable, "-m", "scripts.studies.run_one", str(study.output_dir), run.name, "--threads", "1"]
+    return subprocess.Popen(words, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    while not path.is_file():
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_scores(
+    done: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    reference, study = tiny_study(done), tiny_study(tmp_path)
+    run = all_runs(study)[1]
+    process = start(study, run)
+    wait_for(study.output_dir / run.name / LAST, process)
+    assert read_status(study.output_dir, [run])[0].state == "running"
+    process.send_signal(number)
+    code = process.wait()
+    assert code == (EXIT_CODE if number == signal.SIGTERM else -signal.SIGKILL)
+    assert read_status(study.output_dir, [run])[0].state == "stopped"
+    run_locally(study.output_dir, [run], 1, 1)
+    assert read_status(study.output_dir, [run])[0].state == "done"
+    assert scores(study, run) == scores(reference, run)
+    twin = study.output_dir / run.name / MODEL
+    assert twin.read_bytes() == (reference.output_dir / run.name / MODEL).read_bytes()
+
+
+def test_two_starters_do_each_run_once(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, folds={"number": 3, "run": 1})
+    runs = all_runs(study)
+    process = start(study, runs[0])
+    wait_for(study.output_dir / runs[0].name / "log.txt", process)
+    run_locally(study.output_dir, runs, 2, 1)  # waits for the run that another has
+    assert process.wait() == 0
+    assert states(study) == ["done", "done"]
+
+
+def test_a_run_that_fails_is_named_with_its_last_line_and_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    factors = {"loss": {"good": "ce", "bad": {"loss": "ce", "learning_rate": 1e30}}}
+    config = tiny_config(tmp_path, factors=factors, folds={"number": 3, "run": 1})
+    study = tiny_study(tmp_path, factors=factors, folds={"number": 3, "run": 1})
+    run_locally(study.output_dir, all_runs(study), 2, 1)
+    good, bad = read_status(study.output_dir, all_runs(study))
+    assert (good.state, bad.state) == ("done", "failed")
+    assert "not finite" in bad.last_line
+    command(config, "planning", tmp_path)
+    said = capsys.readouterr().out
+    assert "1 done, 1 failed" in said
+    assert f"bad-r1-f0: {bad.last_line}" in said
+
+
+def test_a_changed_study_is_recorded_and_runs_of_other_settings_are_refused(done: Path, tmp_path: Path) -> None:
+    command(tiny_config(done, margin=0.02), "reporting", done)
+    assert "margin: 0.01 became 0.02" in (done / "study" / "report" / "report.html").read_text()
+    settings: dict[str, Any] = {**tiny_config(done)["settings"], "batch_size": 2}
+    with pytest.raises(ValueError, match="run ce-r1-f0 was made with batch_size None and the study now says 2"):
+        command(tiny_config(done, settings=settings), "studying", done)
+
+
+def test_a_condition_that_can_not_be_trained_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="condition ce can't be trained: num_folds must be 3 to 6"):
+        command(tiny_config(tmp_path, folds=7), "studying", tmp_path)
+    assert not list((tmp_path / "study").glob("*-r1-*"))
+    assert not (tmp_path / "study" / "launches.json").exists()
+
+
+def test_commands_for_another_scheduler_are_written_one_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "commands.txt"
+    command(tiny_config(tmp_path), "planning", tmp_path, commands=str(path))
+    lines = path.read_text().splitlines()
+    assert len(lines) == 6
+    subprocess.run(["bash", "-c", lines[0]], check=True)
+    assert states(tiny_study(tmp_path)) == ["done", *["missing"] * 5]

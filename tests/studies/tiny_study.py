@@ -1,0 +1,67 @@
+"""A study in very small: a network of a few weights on a phantom of six tiny cases, seconds a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monai.bundle import ConfigWorkflow
+
+from scripts.configuration.error_report import user_message
+from scripts.errors import UserError
+from scripts.studies.study_file import Study, read_study
+from tests.workflows import CONFIGS, TINY_PHANTOM
+
+COMMANDS = {name: {"_target_": f"scripts.studies.commands.{name}"} for name in ("studying", "planning", "reporting")}
+NETWORK = {
+    "network_name": "tiny",
+    "network_def": {
+        "_target_": "tests.tiny_network.TinyNetwork",
+        "in_channels": "@in_channels",
+        "num_classes": "$len(@labels)",
+    },
+}
+
+
+def tiny_config(folder: Path, **changes: Any) -> dict[str, Any]:
+    """The keys of a study file of two losses, three folds and one repeat; everything lies below ``folder``."""
+    network = folder / "network_tiny.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    network.write_text(yaml.safe_dump(NETWORK))
+    settings = {key: value for key, value in TINY_PHANTOM.items() if key != "num_folds"}
+    return {
+        "study": "tiny",
+        "parts": {"network": str(network)},
+        "settings": {**settings, "max_epochs": 2, "device": "cpu"},
+        "factors": {"loss": ["ce", "adfl"]},
+        "repeats": 1,
+        "folds": 3,
+        "tune": False,
+        "threads": 1,
+        "jobs": 2,
+        "output_dir": str(folder / "study"),
+        **changes,
+    }
+
+
+def tiny_study(folder: Path, **changes: Any) -> Study:
+    """The same as a study."""
+    return read_study(tiny_config(folder, **changes))
+
+
+def command(config: dict[str, Any], name: str, folder: Path, **overrides: Any) -> None:
+    """Run a command of a study file as ``python -m monai.bundle run`` does; a user's error is raised as it is told."""
+    path = folder / "study_tiny.yaml"
+    path.write_text(yaml.safe_dump({**config, **COMMANDS}, sort_keys=False))
+    meta = str(CONFIGS / "metadata.json")
+    workflow = ConfigWorkflow(str(path), meta_file=meta, logging_file=False, run_id=name, **overrides)
+    workflow.initialize()
+    try:
+        workflow.run()
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        raise UserError(message) from error
+    workflow.finalize()
