@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]
     if not path.is_file():
         raise MissingFileError(f"no checkpoint {path}; train first, or name another file by --checkpoint")
     try:
+        _refuse_packed(path)
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
         raise UserError(f"{path} can't be read as a checkpoint ({type(error).__name__}); name another file") from error
@@ -52,6 +54,8 @@ def load_network(network: nn.Module, path: str | Path, device: torch.device | st
     """
     state = load(path, device)
     weights = state.get("network", state)
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise UserError(f"{path} holds no weights of a network; name another file")
     own = network.state_dict()
     wrong = sorted(set(own) ^ set(weights)) or sorted(k for k in own if own[k].shape != weights[k].shape)
     if wrong:
@@ -59,6 +63,9 @@ def load_network(network: nn.Module, path: str | Path, device: torch.device | st
             f"{path} holds the weights of another network: {len(wrong)} keys do not fit, such as "
             f"{', '.join(wrong[:3])}; use the configuration and overrides of the training (its config.yaml)"
         )
+    for name, value in weights.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UserError(f"{path} holds weights that are not finite ({name}); name another file")
     network.load_state_dict(weights)
     return network.to(device)
 
@@ -124,6 +131,13 @@ def require_sha256(path: Path, sha256: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
         raise UserError(f"{path} has the SHA-256 {found} and not {sha256}: it is another file than the one trusted")
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a file whose parts would be larger in memory than it is: what torch saves is not compressed."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise ValueError("compressed")
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -26,7 +26,8 @@ class RunCheckpoint:
     """Handler that keeps the last and the best state of a training.
 
     After every epoch ``checkpoint_last.pt``, and after a validation that was the best so far also
-    ``checkpoint_best.pt`` and ``model.pt``: the network alone, as a flat state dict. Inside an epoch
+    ``checkpoint_best.pt``, without what only going on needs (the optimiser's state is twice the network's size), and
+    ``model.pt``: the network alone, as a flat state dict. Inside an epoch
     ``checkpoint_last.pt`` every ``interval`` seconds. Every file is written beside its place, flushed to disk and
     renamed. (MONAI's ``CheckpointSaver`` removes the old file first and writes in place.) The best files go before the
     last: a training killed between them repeats that epoch, and never goes on without them.
@@ -92,7 +93,8 @@ class RunCheckpoint:
         evaluator = self.state.evaluator
         self._random_before_validation = None
         if evaluator is not None and evaluator.state.best_metric_epoch == engine.state.epoch:
-            save(self.state.take(engine, epoch_completed=True), self.run_dir / BEST)
+            state = self.state.take(engine, epoch_completed=True)
+            save({name: state[name] for name in ("network", "progress", "metadata")}, self.run_dir / BEST)
             if self.export is not None:
                 save(self.export().state_dict(), self.run_dir / MODEL)
         self._save(engine, epoch_completed=True)

@@ -37,4 +37,4 @@ def restore_random_states(states: dict[str, Any]) -> None:
     version, words, gauss_next = states["python"]
     random.setstate((version, tuple(words), gauss_next))
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]][: torch.cuda.device_count()])

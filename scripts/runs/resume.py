@@ -10,11 +10,13 @@ from typing import Any
 
 import yaml
 from ignite.engine import Engine, Events
+from torch.optim import Optimizer
 
 from ..errors import UserError
 from .checkpoint import load
-from .run_files import CONFIG, LAST
+from .run_files import CONFIG, LAST, SPLIT
 from .state import TrainingState
+from .state_check import refuse_odd_state
 
 logger = logging.getLogger(__name__)
 
@@ -51,21 +53,44 @@ class Resume:
         engine.add_event_handler(Events.STARTED, self._restore)
 
     def _restore(self, engine: Engine) -> None:
-        config = yaml.safe_load(self.config.read_text(encoding="utf-8")) if self.config.is_file() else {}
+        config = read_table(self.config) if self.config.is_file() else {}
         self.state.metadata = {**self.state.metadata, "config_sha256": comparable_sha256(config)}
         if not self.checkpoint.is_file():
             return
         state = load(self.checkpoint)
-        if state["metadata"] != self.state.metadata:
+        if state.get("metadata") != self.state.metadata:
             raise UserError(
                 f"{self.checkpoint} is not of this run: its configuration or split has another hash than the run "
                 "folder's; put the run's own files back, or start a new run (--resume false)"
             )
+        self._refuse_odd_state(engine, state)
         self.state.give_back(engine, state)
         progress = state["progress"]
         logger.info(
             "resuming %s at epoch %d, iteration %d", self.checkpoint.parent, progress["epoch"], progress["iteration"]
         )
+
+    def _refuse_odd_state(self, engine: Engine, state: dict[str, Any]) -> None:
+        expected = {name: item.state_dict() for name, item in self.state.objects.items()}
+        optimizer = self.state.objects.get("optimizer")
+        groups = optimizer.param_groups if isinstance(optimizer, Optimizer) else []
+        shapes = [parameter.shape for group in groups for parameter in group["params"]]
+        refuse_odd_state(self.checkpoint, state, expected, shapes, engine.state.max_epochs, engine.state.epoch_length)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a file of a run folder, YAML or JSON.
+
+    Raises:
+        ValueError: it holds no table; names it.
+    """
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        table = None
+    if not isinstance(table, dict):
+        raise UserError(f"{path} is damaged: it can't be read; put the run's own file back")
+    return table
 
 
 def comparable(config: dict[str, Any]) -> dict[str, str]:
@@ -113,6 +138,8 @@ def refuse_other_split(run_dir: Path, before: dict[str, Any], now: dict[str, Any
     Raises:
         ValueError: names the cases that are not where they were.
     """
+    if not isinstance(before.get("cases"), dict) or not {"fingerprint", "sha256"} <= set(before):
+        raise UserError(f"{run_dir / SPLIT} is damaged: it holds no split; put the run's own file back")
     changes = []
     for part in sorted(set(before["cases"]) | set(now["cases"])):
         old, new = set(before["cases"].get(part, ())), set(now["cases"].get(part, ()))

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from monai.bundle import ConfigParser
 
 from ..configuration.keys import BASE_CONFIG, refuse_unknown_keys
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import MissingFileError, UserError
-from .resume import FREE_KEYS, flatten
+from .resume import FREE_KEYS, flatten, read_table
 from .run_files import CONFIG, MODEL
 from .run_folder import find_run_dir
 
@@ -122,11 +121,8 @@ def read_run_configuration(run_dir: Path) -> dict[str, Any]:
     path = run_dir / CONFIG
     if not path.is_file():
         raise MissingFileError(f"{run_dir} holds no {CONFIG}, so it is no trained run; name another --run_name")
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        config = None
-    if not isinstance(config, dict) or "network_def" not in config:
+    config = read_table(path)
+    if "network_def" not in config:
         raise UserError(f"{path} is damaged: it holds no configuration of a training; put the run's own file back")
     return config
 

@@ -6,7 +6,7 @@
     metrics.jsonl               every metric: the truth, of which MLflow is a copy
     tracking.json               the run's place in MLflow
     checkpoint_last.pt          everything needed to go on
-    checkpoint_best.pt          the same, at the best validation
+    checkpoint_best.pt          network and progress at the best validation: what evaluation needs
     model.pt                    flat state dict of the best network, class weights folded in
     mlflow_model/               the same in MLflow's form
     non_finite_<iteration>.pt   a batch whose loss or gradient was not finite
