@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 import warnings
 from types import TracebackType
@@ -19,7 +20,10 @@ from tqdm import tqdm
 
 from ..errors import UserError
 
-REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complaint
+REFUSALS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOTDIR, errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 def report_user_errors() -> None:
@@ -48,6 +52,11 @@ def user_message(error: BaseException) -> str | None:
     for cause in chain:
         if isinstance(cause, UserError) or _is_full_or_read_only(cause):
             return " ".join(str(cause).split())
+        if isinstance(cause, RuntimeError) and DEAD_WORKER.match(str(cause)):
+            return (
+                f"a loader's worker was killed ({' '.join(str(cause).split())[:120]}); when memory was short, lower "
+                "--num_workers or --batch_size; a training goes on with --resume true"
+            )
     cause = chain[-1]
     if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause) and cause is not error:
         return (
@@ -57,7 +66,7 @@ def user_message(error: BaseException) -> str | None:
 
 
 def _is_full_or_read_only(error: BaseException) -> bool:
-    """Whether the operating system refused to write: no space, a quota, a place that is read-only."""
+    """Whether the operating system refused to write: no space, a quota, a place that is read-only or no folder."""
     return isinstance(error, OSError) and error.errno in REFUSALS
 
 

@@ -13,6 +13,10 @@ def running_workflow() -> ConfigWorkflow | None:
 
     MONAI hands a config component its arguments and no more, and the text of the configuration, with every override in
     it, is known to the workflow alone.
+
+    MONAI 1.6.1 has no other door under ``python -m monai.bundle run``: an expression sees modules and resolved objects,
+    ``%`` pastes text that is then built, and a workflow class of one's own would have to stand on every command line
+    (``--workflow_name``). Nobody else looks for the workflow: who needs the configuration's text asks here.
     """
     frame = inspect.currentframe()
     while frame is not None:

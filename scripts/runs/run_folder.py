@@ -16,11 +16,14 @@ from ..configuration.workflow import executed_config
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import remove_left_behind, write_text
 from .lock import lock_run
-from .resume import refuse_other_config, refuse_other_split
+from .resume import read_table, refuse_other_config, refuse_other_split
 from .run_files import CONFIG, LATEST, LOCK, SPLIT, TRACKED_CONFIG
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
+
+
+LONGEST_NAME = 200  # bytes, so that a number and a temporary name still fit
 
 
 def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> Path:
@@ -76,6 +79,28 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
     return path.resolve()
 
 
+def check_place(output_dir: str | Path, run_name: str) -> None:
+    """Refuse a place that no folder of runs can be made in, and a name that no run can have, before anything is made.
+
+    Raises:
+        ValueError: names the key.
+    """
+    require_plain_name(run_name)
+    if run_name == LATEST or len(os.fsencode(run_name)) > LONGEST_NAME:
+        raise UserError(f"run_name '{run_name[:60]}' can't be the name of a new run; choose another --run_name")
+    try:
+        root = Path(output_dir).expanduser().resolve()
+        there = next(path for path in (root, *root.parents) if path.exists())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"output_dir {output_dir} can't be a folder: {error}; choose another --output_dir") from None
+    if not there.is_dir():
+        raise UserError(f"output_dir {output_dir} can't be made: {there} is a file; choose another --output_dir")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(
+            f"output_dir {output_dir} can't be written: {there} is closed to you; choose another --output_dir"
+        )
+
+
 def run_names(root: Path) -> list[str]:
     """Names of the runs below a folder, in order."""
     return sorted(child.name for child in root.glob("*") if (child / CONFIG).is_file() and child.name != LATEST)
@@ -84,7 +109,9 @@ def run_names(root: Path) -> list[str]:
 def require_plain_name(run_name: str) -> None:
     """Refuse a run's name that is no plain folder name, such as one that leads out of the folder of all runs."""
     if not isinstance(run_name, str) or run_name != Path(run_name).name or run_name.startswith(".") or not run_name:
-        raise UserError(f"run_name must be a plain folder name, got '{run_name}'")
+        raise UserError(
+            f"run_name must be a plain folder name, as text (in quotes where it is a number), got {run_name!r}"
+        )
 
 
 def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
@@ -97,9 +124,9 @@ def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
     split: dict[str, Any] = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
     split |= {"sha256": dataset.split_sha256, "fold": dataset.fold, "cases": dataset.split}
     if (run_dir / CONFIG).is_file() and (run_dir / SPLIT).is_file():
-        before = yaml.safe_load((run_dir / CONFIG).read_text(encoding="utf-8"))
+        before = read_table(run_dir / CONFIG)
         refuse_other_config(run_dir, before, config)
-        refuse_other_split(run_dir, json.loads((run_dir / SPLIT).read_text(encoding="utf-8")), split)
+        refuse_other_split(run_dir, read_table(run_dir / SPLIT), split)
     write_text(run_dir / SPLIT, json.dumps(split, indent=1))
     (run_dir / TRACKED_CONFIG).parent.mkdir(exist_ok=True)
     for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, without_passwords(config))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from types import FrameType
@@ -9,14 +10,35 @@ from typing import Any
 
 from monai.data.utils import worker_init_fn
 
+logger = logging.getLogger(__name__)
+
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: stopped and saved, can be resumed
 
 
 class Stopped(SystemExit):
-    """The training was asked to stop and has saved its state; ends the process with ``EXIT_CODE``."""
+    """The process was asked to stop and has nothing more to save; it ends with ``EXIT_CODE``."""
 
     def __init__(self) -> None:
         super().__init__(EXIT_CODE)
+
+
+def stop_while_preparing() -> None:
+    """Let SIGTERM and SIGINT end the process with ``EXIT_CODE`` until a training takes them over.
+
+    Nothing is lost then: preparing is done again, or found whole, by the same command. Other handlers than Python's own
+    stay; outside the main thread, where Python allows no handlers, nothing is installed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number, default in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+            if signal.getsignal(number) == default:
+                signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one would break off what is cleaned up
+    name = signal.Signals(number).name
+    logger.warning("%s: stopped before the training began, or after its end; start the same command again", name)
+    raise Stopped
 
 
 class StopRequest:

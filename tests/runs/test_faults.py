@@ -83,6 +83,49 @@ def test_a_training_whose_disk_fills_up_ends_with_one_line_and_resumes(small_dis
     assert process.returncode == 75
 
 
+def test_a_killed_loader_worker_ends_the_training_in_one_line_and_it_resumes(tmp_path: Path) -> None:
+    settings = {**tiny_overrides(tmp_path, bundle_root=tmp_path), "max_epochs": 400, "checkpoint_interval": 0}
+    settings |= {"run_name": "r", "num_workers": 2, "val_interval": 400}
+    process = launch(**settings)
+    checkpoint = tmp_path / "runs" / "r" / LAST
+    wait_for(checkpoint.is_file, process)
+    wait_for(lambda: kill_worker(process.pid), process)
+    message = last_line(process)
+    assert message.startswith("error: ")
+    assert "worker" in message
+    assert "--resume true" in message
+    assert process.returncode == 1
+    assert load(checkpoint)["progress"]["iteration"] >= 1
+
+
+def kill_worker(parent: int) -> bool:
+    """Kill a forked child of a process, if there is one: a worker has its parent's command line."""
+    command = Path(f"/proc/{parent}/cmdline").read_bytes()
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        try:
+            if Path(f"/proc/{child}/cmdline").read_bytes() == command:
+                os.kill(int(child), signal.SIGKILL)
+                return True
+        except OSError:
+            continue
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_training_stopped_while_preparing_exits_with_75(
+    tmp_path: Path, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    stopped = {"cases": f"$os.kill(os.getpid(), {int(number)})"}
+    overrides = {key: value for key, value in tiny_overrides(tmp_path).items() if not key.startswith("cases")}
+    with pytest.raises(SystemExit) as info:
+        run_workflow("train.yaml", **overrides, **NETWORK, **stopped)
+    assert info.value.code == 75
+    assert "start the same command again" in caplog.text
+    assert not (tmp_path / "runs").exists()
+
+
 def fill(path: Path) -> None:
     """Write a file until nothing more fits."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.runs.run_folder import find_run_dir, open_run_dir, record_run
+from scripts.runs.run_folder import check_place, find_run_dir, open_run_dir, record_run
 
 
 def test_a_taken_name_gets_a_number_and_latest_is_the_one_that_started_last(tmp_path: Path) -> None:
@@ -38,3 +38,23 @@ def test_a_missing_run_is_answered_with_those_that_are_there(tmp_path: Path) -> 
     (run / "config.yaml").write_text("")
     with pytest.raises(FileNotFoundError, match="no run 'other' under .*runs there: adfl"):
         find_run_dir(tmp_path, "other")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("file", "is a file"), ("file/below", "is a file"), ("a\0b", "can't be a folder"), ("x" * 300, "can't be")],
+)
+def test_an_output_dir_that_can_t_be_made_is_refused_before_anything_is_made(
+    tmp_path: Path, place: str, said: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="output_dir") as info:
+        check_place(str(tmp_path / place), "r")
+    assert said in str(info.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["latest", "x" * 250, "../up", "", 7])
+def test_a_name_that_no_run_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="run_name"):
+        check_place(tmp_path, name)

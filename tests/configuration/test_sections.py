@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.configuration.sections import (
+    refuse_other_names,
+    refuse_plain_values,
+    refuse_unknown_arguments,
+    refuse_unknown_workflow,
+)
+from scripts.errors import UserError
+from tests.workflows import CONFIGS
+
+BASE = yaml.safe_load((CONFIGS / "train.yaml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("run_id", "said"),
+    [("train", "did you mean training?"), ("trainig", "did you mean training?"), ("network_def", "workflows here: ")],
+)
+def test_a_workflow_that_does_not_exist_is_refused_with_the_nearest(run_id: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"there is no workflow '{run_id}'") as info:
+        refuse_unknown_workflow(run_id, BASE)
+    assert said in str(info.value)
+
+
+@pytest.mark.parametrize("run_id", ["run", "training", "check", "describe", "sync", "my_own"])
+def test_a_workflow_that_exists_is_run(run_id: str) -> None:
+    refuse_unknown_workflow(run_id, {**BASE, "my_own": ["$print(1)"]})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("loss", "dfl", "configs/loss_dfl.yaml"),
+        ("loss", "dise_ce", "configs/loss_dice_ce.yaml"),
+        ("optimizer", "sgdm", "configs/optimizer_sgdm.yaml"),
+        ("network_def", "unet", "configs/network_unet.yaml"),
+        ("cases", "promise12", "configs/data_promise12.yaml"),
+        ("loss", 3, "configs/loss_{acw_ce,"),
+        ("train", False, "one by one"),
+        ("lr_scheduler", "cosine", "one by one"),
+    ],
+)
+def test_a_plain_value_for_a_section_is_answered_with_the_part_to_give(key: str, value: Any, said: str) -> None:
+    with pytest.raises(UserError, match=f"{key} is a section") as info:
+        refuse_plain_values({**BASE, key: value}, BASE)
+    assert said in str(info.value)
+
+
+def test_no_class_weights_and_references_are_no_plain_values() -> None:
+    refuse_plain_values({**BASE, "class_weight": None, "loss": "$torch.nn.MSELoss()", "network": "@network_def"}, BASE)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "said"),
+    [("loss_name", "ce", "loss_ce.yaml"), ("loss_name", "dfl", "loss_dfl.yaml"), ("network_name", "unet", "unet.yaml")],
+)
+def test_the_name_of_a_part_alone_is_refused(key: str, name: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        refuse_other_names({**BASE, key: name})
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("[lno]*_*.yaml")), ids=lambda path: path.name)
+def test_every_part_may_stand_under_its_name(path: Any) -> None:
+    config = {**BASE, **yaml.safe_load(path.read_text())}
+    refuse_other_names(config)
+    refuse_unknown_arguments(config)
+
+
+def test_a_network_of_the_users_own_may_keep_the_name() -> None:
+    refuse_other_names({**BASE, "network_def": {"_target_": "my.package.Network"}})
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "said"),
+    [
+        (("loss",), "gama", "loss::gama: scripts.losses.DualFocalLoss has no argument 'gama'; did you mean gamma?"),
+        (("optimizer",), "learning", "torch.optim.Adam has no argument 'learning'"),
+        (("train", "trainer"), "max_epoch", "did you mean max_epochs?"),
+        (("train", "deterministic_transforms", 2), "a_maxx", "did you mean a_max?"),
+    ],
+)
+def test_an_argument_that_a_component_does_not_have_is_refused(place: tuple[Any, ...], name: str, said: str) -> None:
+    config = yaml.safe_load((CONFIGS / "train.yaml").read_text())
+    target = config
+    for key in place:
+        target = target[key]
+    target[name] = 3
+    with pytest.raises(UserError) as info:
+        refuse_unknown_arguments(config)
+    assert said in str(info.value)
