@@ -13,10 +13,11 @@ from ..configuration.overrides import read_yaml_words
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import UserError
 from .assemble import study_record
-from .blocks import Block, all_runs, next_block
+from .blocks import Block, all_runs, analysed_runs, next_block
 from .check_conditions import check_conditions
 from .history import record_launch
 from .launch_local import run_locally
+from .mlflow_study import track_study
 from .plan_text import describe_plan
 from .report.build import build_report
 from .report.record import StudyRecord
@@ -121,6 +122,10 @@ def _say(study: Study, record: StudyRecord, page: Path) -> None:
 
     analysis = analyse(score_table(record.scores, leaky=record.leaky), record.margin, record.reference)
     counts = count_states(read_status(study.output_dir, all_runs(study)))
+    finished = [status.run for status in read_status(study.output_dir, analysed_runs(study)) if status.state == "done"]
+    link = track_study(study, analysis, finished)
+    if link is not None:
+        print(f"Conditions and runs in MLflow (make ui): {link}")
     print(f"{study.name}: {', '.join(f'{number} runs {state}' for state, number in counts.items())}")
     print(f"{' '.join(verdict(record, analysis))} Report: {page}")
 

@@ -1,0 +1,62 @@
+"""The conditions of a study in MLflow: their estimates above, their trainings below."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+
+from monai.utils import path_to_sqlite_uri
+
+from ..runs.run_files import TRACKING
+from ..tracking.stores import open_client, prepare_client, require_answer, store_lock
+from ..tracking.study_tracking import Condition, record_study
+from .analysis import Analysis
+from .grid import PlannedRun
+from .run_record import read_json
+from .study_file import Study
+
+logger = logging.getLogger(__name__)
+
+
+def track_study(study: Study, analysis: Analysis, runs: Sequence[PlannedRun]) -> str | None:
+    """Record the conditions in MLflow; returns the link that opens them, None where MLflow is away.
+
+    Args:
+        study: the study.
+        analysis: of its scores.
+        runs: finished ones.
+    """
+    uri = study.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    uri = uri or str(path_to_sqlite_uri(study.output_dir / "mlflow.db"))
+    conditions = [_condition(study, analysis, name, runs) for name in analysis.table.losses]
+    try:
+        prepare_client()
+        require_answer(uri)
+        with store_lock(uri):
+            return record_study(open_client(uri), study.name, conditions, study.score, bars=["regret_bound"])
+    except Exception as error:
+        logger.warning("MLflow can't be reached (%s); the report has everything", type(error).__name__)
+        return None
+
+
+def _condition(study: Study, analysis: Analysis, name: str, runs: Sequence[PlannedRun]) -> Condition:
+    result = analysis.loss(name)
+    levels = next((dict(each.levels) for each in study.conditions if each.name == name), {})
+    tracked = [read_json(study.output_dir / run.name / TRACKING) for run in runs if run.condition == name]
+    values = {
+        study.score: result.estimate.mean,
+        f"{study.score}/low": result.low,
+        f"{study.score}/high": result.high,
+        "regret_bound": result.regret_bound,
+        "rank_low": float(result.rank_low),
+        "rank_high": float(result.rank_high),
+    }
+    return Condition(
+        name=name,
+        loss=levels.get("loss", name),
+        parameters=levels,
+        scores={key: value for key, value in values.items() if math.isfinite(value)},
+        run_ids=[str(state["run_id"]) for state in tracked if state and state.get("run_id")],
+    )

@@ -1,0 +1,143 @@
+"""What comes next in a study, from run folders that are written by hand."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scripts.runs.run_files import JOURNAL, PER_CASE, SUMMARY, evaluation_folder
+from scripts.studies.assemble import study_record
+from scripts.studies.blocks import all_runs, next_block, race_state
+from scripts.studies.grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
+from scripts.studies.plan_text import describe_plan
+from scripts.studies.run_record import RECORD, write_failure
+from scripts.studies.status import PART, read_status
+from scripts.studies.study_file import Study
+from scripts.studies.tuning import chosen_rates, tuning_trials
+from tests.studies.tiny_study import tiny_study
+
+CASES = [f"Case{index:02d}" for index in range(30)]
+QUALITY = {"ce": 0.70, "fl": 0.80, "dfl": 0.801, "adfl": 0.802}
+
+
+def finish(study: Study, run: PlannedRun, seconds: float = 3600.0, score: float | None = None) -> None:
+    """Write what a finished run leaves."""
+    folder = study.output_dir / run.name
+    tables = evaluation_folder(folder, PART[run.role])
+    tables.mkdir(parents=True)
+    record = {**run.record(), "seconds": seconds, "score_labels": ["prostate"]}
+    (folder / RECORD).write_text(json.dumps(record))
+    rng = np.random.default_rng(run.repeat)
+    dealt = rng.permutation(CASES)[run.fold :: study.num_folds]  # alike for every condition of a repeat
+    mean = QUALITY.get(run.condition, 0.8) if score is None else score
+    noise = np.random.default_rng(abs(hash((run.repeat, run.fold))) % 1000).normal(0, 0.02, len(dealt))
+    own = np.random.default_rng(zlib.crc32(run.name.encode())).normal(0, 0.001, len(dealt))
+    rows = [f"{case},{case},{value:.6f}" for case, value in zip(dealt, mean + noise + own, strict=True)]
+    (tables / PER_CASE).write_text("\n".join(["case,patient,dice/prostate", *rows, ""]))
+    (tables / SUMMARY).write_text("{}")
+    lines = [{"metrics": {"val/dice/mean": mean - 0.1}, "step": 4}, {"metrics": {"val/dice/mean": mean}, "step": 8}]
+    (folder / JOURNAL).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def a_race(folder: Path, **changes: Any) -> Study:
+    factors = {"loss": ["ce", "fl", "dfl", "adfl"]}
+    return tiny_study(folder, factors=factors, repeats=None, folds=5, hours=1000, jobs=1, margin=0.01, **changes)
+
+
+def test_a_race_times_a_pilot_then_runs_repeats_and_drops_what_can_not_win(tmp_path: Path) -> None:
+    study = a_race(tmp_path)
+    block, _ = next_block(study)
+    assert block is not None
+    assert block.runs == (plan_pilot(study),)
+    finish(study, plan_pilot(study))
+    for repeat in (1, 2):
+        block, reason = next_block(study)
+        assert block is not None
+        assert block.runs == tuple(plan_repeats(study, [repeat]))
+        assert f"repeat {repeat} of 4 losses, 20.0 hours" in reason
+        for run in block.runs:
+            finish(study, run)
+    state = race_state(study, {})
+    assert state.repeats_done == 2
+    assert state.race.looks[0].repeats == 2
+    assert "ce" not in state.race.alive  # a tenth behind, with noise of a fiftieth
+    block, _ = next_block(study)
+    if block is not None:
+        assert {run.condition for run in block.runs} == set(state.race.alive)
+    record = study_record(study, "study.yaml", [])
+    assert record.race is not None
+    assert record.race.chosen in ("fl", "dfl", "adfl")
+
+
+def test_a_repeat_is_begun_only_if_it_fits_into_the_budget(tmp_path: Path) -> None:
+    study = a_race(tmp_path / "a")
+    finish(study, plan_pilot(study))
+    study = tiny_study(
+        tmp_path / "a", factors={"loss": ["ce", "fl", "dfl", "adfl"]}, repeats=None, folds=5, hours=20, jobs=1
+    )
+    block, reason = next_block(study)  # one hour is used, a repeat takes 20
+    assert block is None
+    assert "one more repeat takes 20.0 hours and 19.0 are left" in reason
+    finish(study, plan_repeats(study, [1])[0])  # begun already, by whatever: it is brought to its end
+    block, _ = next_block(study)
+    assert block is not None
+    assert len(block.runs) == 19
+
+
+def test_the_best_of_three_learning_rates_is_taken_for_each_condition_and_used_in_every_repeat(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, tune=True, repeats=2)
+    block, _ = next_block(study)
+    assert block is not None
+    assert block.runs == tuple(plan_tuning(study))
+    for run, score in zip(block.runs, (0.5, 0.6, 0.7, 0.8, 0.8, 0.1), strict=True):
+        finish(study, run, score=score)
+    trials = tuning_trials(study, study.output_dir)
+    rates = {name: round(rate, 7) for name, rate in chosen_rates(trials).items()}
+    assert rates == {"ce": 0.0015, "adfl": 0.0005}  # of two equal ones the default
+    block, _ = next_block(study)
+    assert block is not None
+    assert {run.condition: run.overrides["learning_rate"] for run in block.runs} == pytest.approx(rates)
+    assert {run.repeat for run in block.runs} == {1, 2}
+
+
+def test_a_failed_run_is_tried_again_at_the_next_start_only(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path)
+    runs = all_runs(study)
+    for run in runs[1:]:
+        finish(study, run)
+    folder = study.output_dir / runs[0].name
+    folder.mkdir()
+    (folder / RECORD).write_text(json.dumps(runs[0].record()))
+    write_failure(folder, "loss is not finite")
+    assert [status.state for status in read_status(study.output_dir, runs)] == ["failed", *["done"] * 5]
+    assert next_block(study, {runs[0].name}) == (None, "")
+    block, _ = next_block(study)
+    assert block is not None
+    assert block.runs == (runs[0],)
+    said = describe_plan(study)
+    assert "5 done, 1 failed" in said
+    assert "ce-r1-f0: loss is not finite" in said
+    record = study_record(study, "study.yaml", [])
+    assert [(failure.run, failure.last_line) for failure in record.failures] == [("ce-r1-f0", "loss is not finite")]
+
+
+def test_two_hundred_finished_runs_are_planned_and_collected_in_seconds(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, factors={"loss": list(QUALITY)}, repeats=10, folds=5)
+    for run in all_runs(study):
+        finish(study, run, seconds=60)
+    start = time.monotonic()
+    assert "200 done" in describe_plan(study)
+    record = study_record(study, "study.yaml", [])
+    assert time.monotonic() - start < 10
+    assert len(record.scores) == 4 * 10 * len(CASES)
+    assert record.hours == pytest.approx(200 / 60)
+    assert {len(curve.values) for curve in record.curves} == {2}
+    assert record.segment_command.startswith(
+        "python -m monai.bundle run --config_file configs/inference.yaml --run_name"
+    )
