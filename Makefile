@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study test lint types check ui evaluate publish bench-loss bench-prepare torture simulate clean
+.PHONY: help install train study test lint types check ui evaluate segment publish bench-loss bench-prepare torture simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -28,6 +28,9 @@ study: $(STAMP)  ## compare four losses on the phantom and report (STUDY=... for
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
 	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"
+
+segment: $(STAMP)  ## segment images in their own geometry (INPUT=file or folder OUTPUT=folder RUN=name)
+	@$(BUNDLE) --config_file configs/inference.yaml --dataset_dir "'$(INPUT)'" --output_dir "'$(OUTPUT)'" $(if $(RUN),--run_name "'$(RUN)'")
 
 publish: $(STAMP)  ## make a run's weights the bundle's own, which inference takes (RUN=name)
 	@$(BUNDLE) publishing --config_file configs/publish.yaml --run_name "'$(RUN)'"

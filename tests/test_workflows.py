@@ -145,8 +145,8 @@ def test_scores_in_original_size_are_those_of_the_masks_that_inference_writes(tr
         workflow_type="infer",
         dataset_dir=str(volumes),
         output_dir=str(masks),
-        checkpoint=str(trained / "models" / "model.pt"),
-        image_size=32,
+        runs_dir=str(trained / "runs"),
+        run_name="latest",
         device="cpu",
     )
     with (find_run_dir(trained / "runs") / "evaluation" / "test" / "per_case.csv").open() as file:
@@ -270,7 +270,7 @@ def test_evaluation_of_a_missing_checkpoint_is_refused(trained: Path) -> None:
 
 def test_inference_without_volumes_or_weights_is_refused(trained: Path, tmp_path: Path) -> None:
     where = {"dataset_dir": str(tmp_path), "output_dir": str(tmp_path / "masks"), "workflow_type": "infer"}
-    assert f"no volume (*.mhd) under {tmp_path}" in _refused("inference.yaml", **where)
-    where["dataset_dir"] = str(trained / "runs" / "data" / "phantom")
     assert "no checkpoint" in _refused("inference.yaml", **where, checkpoint=str(tmp_path / "none.pt"))
+    run = {"runs_dir": str(trained / "runs"), "run_name": "latest"}
+    assert f"no image under {tmp_path}" in _refused("inference.yaml", **where, **run)
     assert not (tmp_path / "masks").exists()

@@ -13,7 +13,6 @@ from .cases import Case
 from .checking.check import check_dataset
 from .prepare import prepare_dataset
 from .prepared import PreparedDataset
-from .volume_folder import find_volumes
 
 __all__ = [
     "Case",
@@ -28,7 +27,6 @@ __all__ = [
     "find_phantom",
     "find_promise12",
     "find_trus",
-    "find_volumes",
     "nifti_labels",
     "prepare_dataset",
 ]

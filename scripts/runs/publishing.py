@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..configuration.paths import without_paths
+from ..datasets.class_shares import training_shares
 from ..errors import UserError
 from ..storage.atomic_files import copy_atomically, write_text
 from .checkpoint import load, load_network
@@ -81,6 +82,7 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
         "run": run_dir.name,
         "sha256": file_sha256(weights),
         "settings": {key: value for key, value in without_paths(config).items() if key in SETTINGS},
+        "training_shares": training_shares(run_dir, config["labels"]) if isinstance(config["labels"], list) else {},
         "best_epoch": best.get("epoch"),
         "validation_dice_mean": best.get("score"),
         "test_scores": tested.get("scores"),  # null: not evaluated

@@ -17,13 +17,11 @@ from ..configuration.keys import BASE_CONFIG, refuse_unknown_keys
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import MissingFileError, UserError
 from .resume import FREE_KEYS, flatten, read_table
-from .run_files import CONFIG, MODEL
-from .run_folder import find_run_dir
+from .run_files import CONFIG
 
 # Keys that may differ from the run's: where things lie and how fast it goes. The split is compared by its hash.
 EVALUATION_FREE_KEYS = FREE_KEYS | {"batch_size", "split_file"}
 EVALUATION = "evaluation"  # the section of an overlay that is laid over the run's configuration, place by place
-NETWORK_KEYS = ("labels", "in_channels", "image_size", "network_def")  # what inference takes of a run
 PLACES = ("dataset_dir", "split_file")
 SHOWN = 3  # differences that a refusal names
 
@@ -48,37 +46,6 @@ def take_run_configuration(run_dir: str | Path, overlay: str) -> None:
     refuse_unknown_keys(config)
     meta = workflow.parser.get(ConfigParser.meta_key, {})
     workflow.parser.set({ConfigParser.meta_key: meta, **config})
-    workflow.parser.parse(reset=True)
-
-
-def take_run_network(run_name: str | None, runs_dir: str | Path, checkpoint: str | Path) -> None:
-    """Let the running inference go on with the network of a run, its weights, labels and image size.
-
-    Args:
-        run_name: name of the run; None leaves the configuration as it is.
-        runs_dir: the folder of all runs.
-        checkpoint: file of the weights where no run is named.
-
-    Raises:
-        FileNotFoundError: there is no such run, or no run is named and there are no weights.
-        ValueError: what is given differs from the run's; names it.
-    """
-    if run_name is None:
-        if not Path(checkpoint).is_file():
-            raise MissingFileError(
-                f"no checkpoint {checkpoint}; name a run by --run_name, put a run's weights there "
-                "(make publish RUN=NAME), or name another file by --checkpoint"
-            )
-        return
-    workflow, run_dir = running_workflow(), find_run_dir(runs_dir, run_name)
-    if workflow is None:
-        raise RuntimeError("a step of a workflow's initialize, which none is running")
-    given, run = executed_config(), read_run_configuration(run_dir)
-    base = _flat(ConfigParser.load_config_file(BASE_CONFIG.with_name("inference.yaml")))
-    changed = [place for place in _changed(base, flatten(given)) if place.split("::")[0] in NETWORK_KEYS]
-    _refuse_other_values(run_dir, run, given, changed)
-    taken = _with_section({key: run[key] for key in NETWORK_KEYS if key in run})
-    workflow.parser.update({**taken, "checkpoint": str(run_dir / MODEL)})
     workflow.parser.parse(reset=True)
 
 

@@ -129,6 +129,8 @@ def test_inference_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
 
 def test_inference_takes_the_network_of_a_run_and_refuses_another(tmp_path: Path) -> None:
     make_run(tmp_path, "five", num_classes=5, image_size=64)
-    assert "no volume" in infer(tmp_path, run_name="five", image_size=64)  # all else is in order
-    assert "image_size is 32 and was 64 in run five" in infer(tmp_path, run_name="five", image_size=32)
+    assert "no image under" in infer(tmp_path, run_name="five", image_size=64)  # all else is in order
+    message = infer(tmp_path, run_name="five", image_size=32)
+    assert "image_size is 32, of" in message
+    assert "five/model.pt it is 64" in message
     assert "no run 'six'" in infer(tmp_path, run_name="six")

@@ -1,0 +1,131 @@
+"""What inference says: progress, a table of images and one of classes, a page, and a last line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tqdm import tqdm
+
+from ..palette import class_colours, has_background
+from ..storage.atomic_files import write_text
+from .records import REPORT, CaseRecords
+from .slice_inferer import SliceBatches
+
+CASES, CLASSES, PAGE = "cases.csv", "classes.csv", "index.html"
+PARTLY_DONE = 3  # exit code where an image was at fault
+_CASE_COLUMNS = ("case", "status", "input", "outputs", "flags", "notes", "error")
+_CLASS_COLUMNS = ("case", "class", "voxels", "volume_ml", "surface_mm2", "components", "confidence")
+
+
+class InferenceReport:
+    """Handler of a ``CaseEvaluator``: a bar with the time left, and after the last image the tables and the page.
+
+    They lie in ``report/`` of the folder of the outputs: ``cases.csv``, ``classes.csv``, ``index.html``.
+
+    Args:
+        records: of the folder of the outputs.
+        labels: class names, index = class value.
+        inferer: tells how far an image is.
+    """
+
+    def __init__(self, records: CaseRecords, labels: Sequence[str], inferer: SliceBatches) -> None:
+        self.records = records
+        self.labels = list(labels)
+        self.inferer = inferer
+        self.rows: list[dict[str, Any]] = []
+        self._bar: tqdm[Any] | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def finish(self) -> None:
+        """Say what was done and what to look at; end the process with code 3 where an image was at fault."""
+        count = {status: sum(row["status"] == status for row in self.rows) for status in ("new", "before", "failed")}
+        flagged = sum(bool(row["flags"]) for row in self.rows)
+        before = f" and {count['before']} before" if count["before"] else ""
+        print(f"Segmented {count['new']} of {len(self.rows)}{before}: {self.records.output_dir}")
+        for row in self.rows:
+            if row["notes"] and row["status"] == "new":
+                print(f"{row['case']}: {'; '.join(row['notes'])}")
+        page = self.records.output_dir / REPORT / PAGE
+        print(f"Look at {flagged} with a flag and {count['failed']} not segmented: {page}")
+        if count["failed"]:
+            raise SystemExit(PARTLY_DONE)
+
+    def _start(self, engine: Engine) -> None:
+        self.records.make_folder()
+        self.rows = []
+        bar = tqdm(
+            total=float(engine.state.epoch_length),
+            desc="segmenting",
+            dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds; a log file needs no movement
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.0f} [{elapsed}<{remaining}{postfix}]",
+        )
+        self._bar = bar
+        self.inferer.on_slices = lambda done, planes: bar.update(len(self.rows) + done / planes - bar.n)
+
+    def _collect(self, engine: Engine) -> None:
+        assert self._bar is not None
+        output = engine.state.output
+        case, fault, done = output["case"], output.get("fault"), output.get("done")
+        result: Mapping[str, Any] = done or output.get("result") or {}
+        status = "failed" if fault else "before" if done else "new"
+        row = {key: result.get(key, []) for key in ("outputs", "flags", "notes", "classes")}
+        row |= {"case": case.name, "input": str(case.path), "overlay": result.get("overlay", "")}
+        self.rows.append({**row, "status": status, "error": fault or ""})
+        if fault:
+            tqdm.write(f"not segmented: {fault}", file=sys.stderr)
+        self._bar.update(len(self.rows) - self._bar.n)
+
+    def _write(self, _engine: Engine) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        folder = self.records.output_dir / REPORT
+        lines = [{**row, **{key: "; ".join(row[key]) for key in ("outputs", "flags", "notes")}} for row in self.rows]
+        write_text(folder / CASES, as_csv(lines, _CASE_COLUMNS))
+        classes = [{"case": row["case"], **each} for row in self.rows for each in row["classes"]]
+        write_text(folder / CLASSES, as_csv(classes, _CLASS_COLUMNS))
+        write_text(folder / PAGE, render_page(self.rows, self.labels))
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Rows as CSV, numbers with six digits, nothing where a number is unknown."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_text(row[column]) for column in columns] for row in rows)
+    return file.getvalue()
+
+
+def render_page(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> str:
+    """The page of a folder of outputs, with the pictures beside it."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    colours = list(zip(labels, class_colours(labels), strict=True))[has_background(labels) :]
+    # what a person should look at comes first
+    order = sorted(rows, key=lambda row: (row["status"] != "failed", not row["flags"], row["case"]))
+    page: str = environment.get_template("page.html.j2").render(rows=order, colours=colours, text=_text)
+    return page
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)

@@ -1,0 +1,211 @@
+"""Identical voxels in identical places: through every orientation and format, where the network keeps the size."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import itk
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from scripts.formats.reading import read_image
+from scripts.inference import Segmenter, load_segmenter
+from tests.dicom_files import US_MULTI, calibrated_region, make_enhanced, save, write_dicom, write_series
+from tests.inference.images import bright_object
+from tests.inference.stub_run import write_run
+
+OBLIQUE = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])  # a rotation
+ORIENTATIONS = ["".join(axes) for axes in itertools.product("LR", "PA", "IS")]
+PERMUTED = ["SLP", "AIR", "PSL"]
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    return load_segmenter(write_run(tmp_path_factory.mktemp("runs")))
+
+
+def world(mask: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the foreground's voxels lie in millimetres, in order."""
+    points = nib.affines.apply_affine(affine, np.argwhere(mask))
+    return points[np.lexsort(np.round(points, 3).T)]
+
+
+def itk_affine(path: Path) -> NDArray[np.float64]:
+    """Voxel indices to millimetres in RAS, as ITK reads the file."""
+    image = itk.imread(str(path))
+    affine = np.eye(4)
+    affine[:3, :3] = np.asarray(image.GetDirection()) @ np.diag(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".mhd", ".mha"])
+@pytest.mark.parametrize("axes", [*ORIENTATIONS, *PERMUTED])
+def test_a_volume_of_any_orientation_comes_back_in_its_place(
+    stub: Segmenter, tmp_path: Path, axes: str, ending: str
+) -> None:
+    truth, image = bright_object((16, 16, 16))
+    rotated = np.eye(4)
+    rotated[:3, :3] = OBLIQUE @ np.diag([0.5, 0.7, 3.0])
+    rotated[:3, 3] = [12.25, -7.5, 101.0]
+    turn = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(axes))
+    turned, affine = (nib.orientations.apply_orientation(a, turn) for a in (truth, image)), rotated
+    turned_truth, turned_image = turned
+    affine = affine @ nib.orientations.inv_ornt_aff(turn, image.shape)
+    source = nib.Nifti1Image(turned_image, affine)
+    nib.save(source, tmp_path / "case.nii.gz")
+    mask = stub(tmp_path / "case.nii.gz")
+    np.testing.assert_array_equal(mask.array, turned_truth)
+    saved = mask.save(tmp_path / f"mask{ending}")
+    found = itk.array_from_image(itk.imread(str(saved))).T
+    np.testing.assert_array_equal(found, turned_truth)
+    np.testing.assert_allclose(itk_affine(saved), source.affine, atol=1e-4)
+    np.testing.assert_allclose(world(found, itk_affine(saved)), world(truth, rotated), atol=1e-3)
+
+
+def test_a_niftis_geometry_is_kept_number_by_number(stub: Segmenter, tmp_path: Path) -> None:
+    truth, image = bright_object()
+    qform, sform = np.diag([-0.7, 0.7, 3.3, 1]), np.eye(4) * [1.1, 0.9, 2, 1]
+    source = nib.Nifti1Image(image, None)
+    source.set_qform(qform, 1)
+    source.set_sform(sform, 2)
+    source.header["descrip"] = b"Doe^Jane"
+    nib.save(source, tmp_path / "case.nii")
+    saved = nib.load(stub(tmp_path / "case.nii").save(tmp_path / "mask.nii.gz"))
+    source = nib.load(tmp_path / "case.nii")
+    for key in ("qform_code", "sform_code", "quatern_b", "qoffset_x", "srow_x", "srow_y", "srow_z", "pixdim"):
+        np.testing.assert_array_equal(saved.header[key], source.header[key], err_msg=key)
+    np.testing.assert_array_equal(np.asarray(saved.dataobj), truth)
+    assert saved.get_data_dtype() == np.uint8
+    assert b"Doe" not in saved.header.binaryblock
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".mhd"])
+def test_one_slice_keeps_its_third_dimension_and_a_plane_its_two(stub: Segmenter, tmp_path: Path, ending: str) -> None:
+    truth, image = bright_object((16, 16, 1))
+    for dimensions, array in ((3, image), (2, image[..., 0])):
+        path = tmp_path / f"case{dimensions}{ending}"
+        if ending == ".mhd":
+            written = itk.image_from_array(np.ascontiguousarray(array.T.astype(np.float32)))
+            written.SetSpacing([0.5, 0.7, 3.0][:dimensions])
+            itk.imwrite(written, str(path))
+        else:
+            nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.7, 3.0, 1.0])), path)
+        saved = stub(path).save(tmp_path / f"mask{dimensions}{ending}")
+        shape = itk.array_from_image(itk.imread(str(saved))).T.shape if ending == ".mhd" else nib.load(saved).shape
+        assert shape == truth.shape[:dimensions]
+        if ending == ".mhd":
+            np.testing.assert_allclose(list(itk.imread(str(saved)).GetSpacing()), [0.5, 0.7, 3.0][:dimensions])
+
+
+def test_a_shuffled_oblique_series_comes_back_where_its_files_lie(stub: Segmenter, tmp_path: Path) -> None:
+    truth, image = bright_object()
+    series = write_series(tmp_path / "series", image, names=["c.dcm", "a.dcm", "e.dcm", "b.dcm", "d.dcm"])
+    mask = stub(series)
+    np.testing.assert_array_equal(mask.array, truth)
+    saved = mask.save(tmp_path / "mask.mhd")
+    reader = itk.GDCMSeriesFileNames.New(Directory=str(series))  # ITK's own idea of where the series lies
+    volume = itk.imread(list(reader.GetInputFileNames()))
+    written = itk.imread(str(saved))
+    np.testing.assert_allclose(list(written.GetSpacing()), list(volume.GetSpacing()), rtol=1e-5)
+    np.testing.assert_allclose(list(written.GetOrigin()), list(volume.GetOrigin()), atol=1e-4)
+    np.testing.assert_allclose(np.asarray(written.GetDirection()), np.asarray(volume.GetDirection()), atol=1e-5)
+    np.testing.assert_array_equal(itk.array_from_image(written) == 1, itk.array_from_image(volume) > 500)
+
+
+@pytest.mark.parametrize("fault", ["doubled", "gap"])
+def test_a_series_with_doubled_or_missing_slices_is_refused(stub: Segmenter, tmp_path: Path, fault: str) -> None:
+    _, image = bright_object()
+    series = write_series(tmp_path / "series", image)
+    if fault == "doubled":
+        (series / "copy.dcm").write_bytes((series / "002.dcm").read_bytes())
+    else:
+        (series / "003.dcm").unlink()
+    with pytest.raises(ValueError, match="lie in one place|missing"):
+        stub(series)
+
+
+def test_an_enhanced_file_comes_back_in_its_place(stub: Segmenter, tmp_path: Path) -> None:
+    truth, image = bright_object()
+    path = save(make_enhanced(image), tmp_path / "enhanced.dcm")
+    mask = stub(path)
+    np.testing.assert_array_equal(mask.array, truth)
+    saved = mask.save(tmp_path / "mask.nii.gz")
+    np.testing.assert_allclose(nib.load(saved).affine, read_image(path).affine, atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(nib.load(saved).dataobj), truth)
+
+
+def test_ultrasound_frames_come_back_by_their_numbers(stub: Segmenter, tmp_path: Path) -> None:
+    truth, image = bright_object()
+    frames = np.ascontiguousarray(np.moveaxis(image.astype(np.uint16), (0, 1, 2), (2, 1, 0)))
+    regions = calibrated_region(0.05)
+    path = write_dicom(tmp_path / "clip.dcm", frames, modality=US_MULTI, SequenceOfUltrasoundRegions=regions)
+    mask = stub(path)
+    np.testing.assert_array_equal(mask.array, truth)
+    written = itk.imread(str(mask.save(tmp_path / "mask.mhd")))
+    np.testing.assert_array_equal(itk.array_from_image(written).T, truth)
+    np.testing.assert_allclose(list(written.GetSpacing()), [0.5, 0.5, 1.0])
+    mask.save(tmp_path / "masks.png")
+    for z in range(5):
+        with Image.open(tmp_path / "masks" / f"{z + 1:04d}.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture).T, truth[..., z])
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".tif"])
+def test_a_pictures_mask_shows_its_classes_in_the_colours_of_the_overlays(
+    stub: Segmenter, tmp_path: Path, ending: str
+) -> None:
+    truth, image = bright_object((16, 16, 1))
+    gray = np.where(truth[..., 0], 250, 10).astype(np.uint8)
+    Image.fromarray(np.ascontiguousarray(gray.T)).save(tmp_path / f"photo{ending}", quality=100)
+    saved = stub(tmp_path / f"photo{ending}").save(tmp_path / "mask.png")
+    with Image.open(saved) as picture:
+        np.testing.assert_array_equal(np.asarray(picture).T, truth[..., 0])
+        shown = np.asarray(picture.convert("RGB")).transpose(1, 0, 2)
+    assert {tuple(map(int, colour)) for colour in shown[truth[..., 0] == 1]} == {(0xE6, 0x9F, 0x00)}
+    assert image.shape == truth.shape
+
+
+@pytest.mark.parametrize(("size", "shape"), [(32, (48, 40, 4)), (64, (48, 40, 4)), ([40, 28], (33, 47, 3))])
+def test_another_network_size_moves_no_edge_by_more_than_its_own_pixel(
+    tmp_path: Path, size: Any, shape: tuple[int, int, int]
+) -> None:
+    """The resampling error: at most one pixel of the coarser grid, everywhere."""
+    truth = np.zeros(shape, dtype=np.uint8)
+    truth[shape[0] // 4 : shape[0] // 2, shape[1] // 3 : shape[1] * 3 // 4, 1:] = 1
+    image = truth.astype(np.int16) * 1000 + np.random.default_rng(0).integers(0, 20, shape)
+    nib.save(nib.Nifti1Image(image.astype(np.int16), np.diag([0.5, 0.5, 3.0, 1.0])), tmp_path / "case.nii.gz")
+    found = load_segmenter(write_run(tmp_path / "runs", size=size))(tmp_path / "case.nii.gz").array
+    sizes = (size, size) if isinstance(size, int) else size
+    for axis in (0, 1):
+        error = max(1, shape[axis] / sizes[axis])
+        for ours, theirs in zip(_extent(found, axis), _extent(truth, axis), strict=True):
+            assert abs(ours - theirs) <= error
+    assert not found[..., 0].any()
+
+
+def _extent(mask: NDArray[np.uint8], axis: int) -> tuple[int, int]:
+    places = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+    return int(places[0]), int(places[-1])
+
+
+@pytest.mark.parametrize("case", ["ProstateX-0000", "ProstateX-0001"])
+def test_a_real_series_comes_back_on_its_own_grid(real_data: Path, tmp_path: Path, case: str) -> None:
+    series = real_data / "prostatex" / case / "dicom"
+    size = read_image(series).array.shape[:2]
+    mask = load_segmenter(write_run(tmp_path / "runs", size=list(size)))(series)
+    saved = itk.imread(str(mask.save(tmp_path / "mask.mhd")))
+    drawn = itk.imread(str(real_data / "prostatex" / case / f"{case}_t2w_segmentation.mhd"), itk.F)
+    assert itk.size(saved) == itk.size(drawn)
+    np.testing.assert_allclose(list(saved.GetSpacing()), list(drawn.GetSpacing()), rtol=1e-4)
+    np.testing.assert_allclose(list(saved.GetOrigin()), list(drawn.GetOrigin()), atol=1e-2)
+    np.testing.assert_allclose(np.asarray(saved.GetDirection()), np.asarray(drawn.GetDirection()), atol=1e-4)
+    names = itk.GDCMSeriesFileNames.New(Directory=str(series))
+    volume = itk.array_from_image(itk.imread(list(names.GetInputFileNames()))).astype(np.float32)
+    low, high = np.percentile(volume, (0.5, 99.5))
+    np.testing.assert_array_equal(itk.array_from_image(saved) == 1, (volume - low) / (high - low) > 0.5)
