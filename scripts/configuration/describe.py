@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMPONENTS = ("network_def", "class_weight", "loss", "optimizer", "lr_scheduler")
 # Sections of the workflow, entry points, and the run's folder, which asking for would make.
-LEFT_OUT = {"imports", "train", "validate", "initialize", "run", "finalize", "run_dir"}
+LEFT_OUT = {"imports", "train", "validate", "initialize", "run", "finalize", "run_dir", "prepared", "check"}
 
 
 def describe_condition(dataset: PreparedDataset, network: ClassWeightedNetwork, optimizer: Optimizer) -> None:

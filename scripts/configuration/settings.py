@@ -6,6 +6,10 @@ import torch
 
 from ..errors import UserError
 
+NUMBERS = (
+    "max_epochs", "batch_size", "val_interval", "learning_rate", "num_workers", "batch_norm_images", "seed",
+)  # fmt: skip
+
 
 def check_settings(device: str | torch.device, **settings: float) -> None:
     """Refuse numbers that no training can use and a device that is not there, before anything is prepared.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ignite.engine import Engine, Events
 
 from .random_states import random_states, restore_random_states
+
+if TYPE_CHECKING:
+    from ..datasets import PreparedDataset
 
 
 class Stateful(Protocol):
@@ -28,23 +31,29 @@ class TrainingState:
     Args:
         objects: what to keep by name: ``network``, ``optimizer``, ``lr_scheduler``, ...; None entries are left out.
         evaluator: the validation engine, whose best score decides.
-        metadata: plain values kept along, such as the hash of the split.
+        dataset: the prepared data set, whose fingerprint and split are kept along in ``metadata``.
     """
 
     def __init__(
         self,
         objects: dict[str, Stateful | None],
         evaluator: Engine | None = None,
-        metadata: dict[str, Any] | None = None,
+        dataset: PreparedDataset | None = None,
     ) -> None:
         self.objects = {name: item for name, item in objects.items() if item is not None}
         self.evaluator = evaluator
-        self.metadata = metadata or {}
+        self.metadata: dict[str, Any] = {}
+        if dataset is not None:
+            self.metadata = {"split_sha256": dataset.split_sha256, "data_fingerprint": dataset.fingerprint}
         self.history: list[list[float]] = []  # [epoch, score] of every validation
         self.epoch_left_open = False  # given back a state whose epoch lacks its end: validation, learning rate
         self._random_inside: dict[str, Any] | None = None
         if evaluator is not None:
             evaluator.add_event_handler(Events.COMPLETED, self._remember_score)
+
+    def add(self, name: str, item: Stateful) -> None:
+        """Keep one more object, such as a handler that counts."""
+        self.objects[name] = item
 
     def take(self, engine: Engine, epoch_completed: bool, random: dict[str, Any] | None = None) -> dict[str, Any]:
         """The state of now, of tensors and plain values.

@@ -36,10 +36,9 @@ class RunTracker:
     run's ``figures/`` become artefacts. Steps are iterations, so that all curves share one axis.
 
     Args:
-        run_dir: folder of the run.
+        run_dir: folder of the run, whose name MLflow shows.
         tracking_uri: MLflow's address, ``sqlite:///...`` or a server.
         experiment_name: MLflow experiment; made when it is missing.
-        run_name: name shown in MLflow.
         parameters: what the run is, logged as MLflow parameters.
         tags: what the run comes from, logged as MLflow tags.
         evaluator: the validation engine.
@@ -54,7 +53,6 @@ class RunTracker:
         run_dir: str | Path,
         tracking_uri: str,
         experiment_name: str,
-        run_name: str,
         parameters: dict[str, Any],
         tags: dict[str, Any],
         evaluator: Engine | None = None,
@@ -69,8 +67,8 @@ class RunTracker:
         self.labels = labels or []
         self.loss_interval = loss_interval
         self.journal = Journal(run_dir)
-        description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
-        colour = {COLOUR_TAG: run_colour(str(parameters.get("loss", "")), run_name)}
+        description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": self.run_dir.name}
+        colour = {COLOUR_TAG: run_colour(str(parameters.get("loss", "")), self.run_dir.name)}
         whole = {**description, "params": parameters, "tags": {**tags, **colour}}
         self._mirror = MlflowMirror(run_dir, whole, tracking_uri=given_address(tracking_uri))
         self._uploader = Uploader(self._mirror, patience=patience)

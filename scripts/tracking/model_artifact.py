@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import nn
 
 from ..runs.checkpoint import load_network
 from ..runs.run_files import MLFLOW_MODEL, MODEL
+
+if TYPE_CHECKING:
+    from ..datasets import PreparedDataset
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +34,13 @@ class ModelArtifact:
     Args:
         run_dir: folder of the run, where ``model.pt`` is.
         export: makes a network that takes the weights of ``model.pt``.
-        in_channels: channels of an image.
-        image_size: (width, height) of an image.
+        dataset: the prepared data set, for channels and size of an image.
     """
 
-    def __init__(
-        self, run_dir: str | Path, export: Callable[[], nn.Module], in_channels: int, image_size: tuple[int, int]
-    ) -> None:
+    def __init__(self, run_dir: str | Path, export: Callable[[], nn.Module], dataset: PreparedDataset) -> None:
         self.run_dir = Path(run_dir)
         self.export = export
-        self.shape = (2, in_channels, *image_size)  # two images, since torch takes one for a constant
+        self.shape = (2, dataset.in_channels, *dataset.image_size)  # two images, since torch takes one for a constant
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, before the tracker, which sends away what it finds."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from monai.transforms import Compose
+from monai.transforms import Compose, RandAffined, RandFlipd, RandScaleIntensityd, RandShiftIntensityd
+from monai.utils import ensure_tuple_rep
 from torch.utils.data.distributed import DistributedSampler
 
 
@@ -37,3 +38,27 @@ class SeededAugmentation:
         self.transform.set_random_state(seed=int(state[0]))
         augmented: dict[str, Any] = self.transform(data)
         return augmented
+
+
+def random_transforms(image_size: int | Sequence[int]) -> list[Callable[..., Any]]:
+    """Flips from left to right, small turns, scalings and shifts, and small changes of intensity; each with p = 0.5.
+
+    Args:
+        image_size: pixels along x and y, or one number for both.
+    """
+    both = ["image", "label"]
+    affine = RandAffined(
+        both,
+        prob=0.5,
+        rotate_range=0.17,  # rad, 10 degrees
+        scale_range=[0.1, 0.1],
+        translate_range=[0.05 * size for size in ensure_tuple_rep(image_size, 2)],  # pixels
+        mode=["bilinear", "nearest"],
+        padding_mode="border",  # no value, and no class, that the image does not have
+    )
+    return [
+        RandFlipd(both, prob=0.5, spatial_axis=0),  # axes are x, y
+        affine,
+        RandScaleIntensityd("image", factors=0.1, prob=0.5),
+        RandShiftIntensityd("image", offsets=0.1, prob=0.5),
+    ]

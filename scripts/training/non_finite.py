@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..runs.checkpoint import save
 from ..runs.run_files import non_finite_batch
+from ..runs.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +31,15 @@ class NonFiniteGuard:
         network: what is trained.
         run_dir: folder of the run.
         max_skipped: batches to leave out, >= 0, before the training stops.
+        state: of the training, which keeps the number of those left out; None where nothing is kept.
 
     Raises:
         ValueError: ``max_skipped`` is below 0; or, while training, a batch is not finite.
     """
 
-    def __init__(self, network: nn.Module, run_dir: str | Path, max_skipped: int = 0) -> None:
+    def __init__(
+        self, network: nn.Module, run_dir: str | Path, max_skipped: int = 0, state: TrainingState | None = None
+    ) -> None:
         if max_skipped < 0:
             raise UserError(f"max_skipped_batches must be >= 0, got {max_skipped}")
         self.network = network
@@ -43,6 +47,8 @@ class NonFiniteGuard:
         self.max_skipped = max_skipped
         self.skipped = 0
         self._buffers: list[Tensor] = []
+        if state is not None:
+            state.add("non_finite", self)
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer."""

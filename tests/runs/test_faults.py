@@ -62,7 +62,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(small_disk: Path) -> None:
 
 def test_a_training_whose_disk_fills_up_ends_with_one_line_and_resumes(small_disk: Path, tmp_path: Path) -> None:
     settings = {**tiny_overrides(tmp_path, bundle_root=tmp_path), "max_epochs": 40, "checkpoint_interval": 0}
-    settings |= {"output_dir": small_disk, "prepared::prepared_dir": tmp_path / "prepared", "val_interval": 40}
+    settings |= {"output_dir": small_disk, "data_settings::prepared_dir": tmp_path / "prepared", "val_interval": 40}
     settings |= {"dataset_dir": tmp_path / "data", "tracking_uri": f"sqlite:///{tmp_path / 'mlflow.db'}"}
     process = launch(run_name="r", **settings)
     checkpoint = small_disk / "r" / LAST

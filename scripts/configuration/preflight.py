@@ -1,0 +1,52 @@
+"""The checks that come before everything else, of what the configuration says as text and as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..runs.run_folder import check_place
+from ..runs.signals import stop_while_preparing
+from ..tracking.addresses import check_tracking
+from .command_line import check_files, read_names
+from .compatibility import check_options
+from .error_report import report_user_errors
+from .keys import refuse_unknown_keys
+from .overrides import read_yaml_words
+from .sections import check_sections
+from .settings import NUMBERS, check_settings
+from .workflow import executed_config, running_workflow
+
+ACW_OPTIONS = ("acw_learning_rate_factor", "acw_normalization", "acw_positive")
+
+
+def check_settings_before_start() -> None:
+    """Refuse what can't run, before anything is read, built or written; from here on an error is one line.
+
+    Configuration files, names, keys and sections; the place of the run; numbers, device, tracking server; options
+    without effect. It asks the running workflow for the settings, since arguments of its own would be evaluated before
+    the words of YAML are read as such.
+
+    Raises:
+        ValueError: names the key, the fault and the remedy.
+    """
+    report_user_errors()
+    stop_while_preparing()
+    read_yaml_words()
+    check_files()
+    read_names()
+    refuse_unknown_keys()
+    check_sections()
+    workflow = running_workflow()
+    if workflow is None:
+        return
+    parser, config = workflow.parser, executed_config()
+
+    def settings(*names: str) -> dict[str, Any]:
+        return {name: parser.get_parsed_content(name) for name in names if name in config}
+
+    check_place(**settings("output_dir", "run_name"))
+    check_settings(**settings("device", *NUMBERS))
+    check_tracking(
+        **settings("tracking_uri", "experiment_name"), patience=parser.get_parsed_content("tracking_patience")
+    )
+    check_options(**settings("loss_name", "accumulation_steps"), acw_options=settings(*ACW_OPTIONS))
