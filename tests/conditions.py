@@ -23,7 +23,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "network_unet.yaml": {"network_def::channels": [2, 4, 8, 16, 32]},
     "network_vgg19_fcn.yaml": {"network_def::fc_channels": 8},
 }
-# Six images of the twelve of the tiny phantom's training part: two steps an epoch.
+# Six images of the twelve of the tiny phantom's training part: two steps per epoch.
 TWO_STEPS = {"max_epochs": 1, "batch_size": 6}
 
 

@@ -104,7 +104,7 @@ def check_dataset_fits(
         dataset: the prepared data set.
         labels: class names of the configuration.
         in_channels: channels that the network expects.
-        batch_size: images a batch, None where nothing is trained.
+        batch_size: images per batch, None where nothing is trained.
 
     Raises:
         ValueError: names the key to change.

@@ -20,7 +20,7 @@ class Case:
     Args:
         name: unique in its data set and safe as a file name.
         image: absolute path of the image, or of the folder that holds a DICOM series.
-        label: absolute path of the mask, or of the folder that holds one picture a frame.
+        label: absolute path of the mask, or of the folder that holds one picture per frame.
         patient: whom the image shows; cases of one patient never part in a split.
         part: the data set's own "train", "val" or "test", or None where it has no parts.
         table: what the mask's values mean; None where a value is the class's place among the labels.

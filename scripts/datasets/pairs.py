@@ -138,7 +138,7 @@ def _classes(
 
 
 def _numbers(case: Case, mask: Volume, table: LabelTable) -> NDArray[Any]:
-    """The mask as its table wants it, one value or three of a colour a voxel."""
+    """The mask as its table wants it, one value or three of a colour per voxel."""
     if mask.coloured == table.coloured:
         return mask.array
     if table.coloured:

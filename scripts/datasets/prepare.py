@@ -84,7 +84,7 @@ def prepare_dataset(
         split_file: JSON with a split of the user's own, or None; see ``read_split_file``.
         split_unit: "patient" or "image_leaky"; see ``PreparedDataset``.
         fold: the split to use.
-        num_workers: threads; None or 0 takes a thread a core.
+        num_workers: threads; None or 0 takes a thread per core.
 
     Raises:
         FileNotFoundError, ValueError: a case or an argument is at fault; the message names it and the remedy.

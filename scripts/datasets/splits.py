@@ -114,7 +114,7 @@ def read_split_file(path: str | Path, cases: Sequence[Case]) -> list[Split]:
     """Read a split of the user's own and check it against the cases.
 
     Args:
-        path: JSON, ``{"train": [...], "val": [...], "test": [...]}`` or a list of such splits, one a fold. A name is
+        path: JSON, ``{"train": [...], "val": [...], "test": [...]}`` or a list of such splits, one per fold. A name is
             that of a case or of a patient, which stands for all of its cases.
         cases: the cases of the data set.
 

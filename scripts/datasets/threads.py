@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 def run_in_threads(
     work: Callable[[Item], Result], items: Sequence[Item], *, title: str, num_workers: int | None = None
 ) -> list[Result]:
-    """Tqdm's ``thread_map`` with a thread a core; the first fault in order of the items ends it and is raised here.
+    """Tqdm's ``thread_map`` with a thread per core; the first fault in order of the items ends it and is raised here.
 
     Threads, since NumPy, torch, zlib and the disk work without Python's lock, and since processes would each spend
     seconds on importing MONAI. The bar shows on a terminal only.
@@ -27,7 +27,7 @@ def run_in_threads(
         work: called with one item; must not depend on the order of the calls.
         items: what to work on.
         title: stands before the bar.
-        num_workers: threads; None or 0 takes a thread a core.
+        num_workers: threads; None or 0 takes a thread per core.
 
     Returns:
         What ``work`` returned, in order of the items.

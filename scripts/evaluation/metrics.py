@@ -1,6 +1,6 @@
 """Dice and IoU of every class: per image as in the paper, per case (3-D) and per data set as the field does.
 
-All three come from the same counts of true positives, false positives and false negatives an image and class; a case's
+All three come from the same counts of true positives, false positives and false negatives per image and class; a case's
 counts are the sums over its slices. A class that neither the truth nor the prediction holds has no score (NaN, left out
 of means); a class that is predicted where the truth has none, or missed, scores 0. (MONAI's ``DiceMetric`` leaves the
 former out.)

@@ -12,7 +12,7 @@ _RLE_HEADER = 64
 
 
 class CodestreamSize(NamedTuple):
-    """Rows, columns and samples a pixel."""
+    """Rows, columns and samples per pixel."""
 
     rows: int
     columns: int

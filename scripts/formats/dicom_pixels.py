@@ -84,11 +84,11 @@ def pixel_format(header: DicomHeader) -> PixelFormat:
     refuse_too_large(path, (columns, rows, frames or 1, samples), bits)
     if rows * columns > MAX_PLANE_PIXELS:
         raise UserError(
-            f"has {columns} x {rows} pixels a frame, at most {MAX_PLANE_PIXELS} are read; crop it", path=path
+            f"has {columns} x {rows} pixels per frame, at most {MAX_PLANE_PIXELS} are read; crop it", path=path
         )
     if bits not in (1, 8, 16, 32) or samples not in (1, 3):
         raise UserError(
-            f"has {samples} sample(s) of {bits} bits a pixel; 1 or 3 of 8, 16 or 32 bits are read", path=path
+            f"has {samples} sample(s) of {bits} bits per pixel; 1 or 3 of 8, 16 or 32 bits are read", path=path
         )
     _check_bits(header, bits)
     _check_colour(header, samples)

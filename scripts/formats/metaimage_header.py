@@ -87,7 +87,7 @@ def read_metaimage_header(path: str | Path) -> MetaImageHeader:
             raise UserError(f": {key} must be {allowed[0]}, got {fields[key]}; convert the volume", path=path)
     dims = _numbers(path, fields, "NDims", 1)[0]
     if dims not in (2, 3):
-        raise UserError(f": NDims must be 2 or 3, got {fields['NDims']}; write one volume a file", path=path)
+        raise UserError(f": NDims must be 2 or 3, got {fields['NDims']}; write one volume per file", path=path)
     if not _flag(path, fields, "BinaryData", default=_TRUE):
         raise UserError("holds its numbers as text (BinaryData = False); convert it to binary numbers", path=path)
     _refuse_two_byte_orders(path, fields)

@@ -99,7 +99,7 @@ def _check_shape(path: Path, image: Any, channel: int | None) -> tuple[int, ...]
             path=path,
         )
     if dtype.fields is not None or dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise UserError(f"holds numbers of type {dtype}; convert it to one real number a voxel", path=path)
+        raise UserError(f"holds numbers of type {dtype}; convert it to one real number per voxel", path=path)
     return shape
 
 

@@ -1,4 +1,4 @@
-"""Pictures (PNG, JPEG, TIFF, BMP), one plane a file, and folders of one picture a frame."""
+"""Pictures (PNG, JPEG, TIFF, BMP), one plane per file, and folders of one picture per frame."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read_picture(path: Path, *, palette: str = "colours", exact: bool = False) -
 
 
 def read_picture_folder(folder: Path, *, palette: str = "colours") -> Volume:
-    """Read a mask that is a folder of one picture a frame, in order of the last number in their names.
+    """Read a mask that is a folder of one picture per frame, in order of the last number in their names.
 
     Raises:
         FileNotFoundError, ValueError: see ``read_picture``; the folder is empty, a name has no number or one of another
@@ -69,7 +69,7 @@ def read_picture_folder(folder: Path, *, palette: str = "colours") -> Volume:
         if match is None or numbered.setdefault(int(match[1]), path) is not path:
             raise UserError(": the name must end in the number of its frame, each number once; rename it", path=path)
     if not numbered:
-        raise MissingFileError(f"holds no picture ({', '.join(SUFFIXES)}); one a frame is expected", path=folder)
+        raise MissingFileError(f"holds no picture ({', '.join(SUFFIXES)}); one per frame is expected", path=folder)
     first = min(numbered)
     for number in range(first, max(numbered)):
         if number not in numbered:
@@ -185,7 +185,7 @@ def _check_size(path: Path, picture: Image.Image) -> None:
             f"has {picture.width} x {picture.height} pixels, at most {MAX_PLANE_PIXELS} are read; crop it", path=path
         )
     if getattr(picture, "n_frames", 1) > 1:
-        raise UserError(f"holds {getattr(picture, 'n_frames', 1)} pictures; write one a file", path=path)
+        raise UserError(f"holds {getattr(picture, 'n_frames', 1)} pictures; write one per file", path=path)
 
 
 def _refuse_turned(path: Path, picture: Image.Image) -> None:

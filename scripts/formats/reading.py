@@ -39,7 +39,7 @@ def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:
     """Read a mask in the order of its image's planes.
 
     Args:
-        path: a file, a folder with a DICOM series, or a folder with one picture a frame.
+        path: a file, a folder with a DICOM series, or a folder with one picture per frame.
         image: what the mask belongs to.
         coloured: whether classes are told apart by colour; where not, a picture's palette is left out of account.
 

@@ -36,7 +36,7 @@ class Volume:
 
     @property
     def coloured(self) -> bool:
-        """Whether there are three numbers a voxel."""
+        """Whether there are three numbers per voxel."""
         return self.array.ndim == 4
 
 

@@ -16,7 +16,7 @@ class RestoreGrid(Transform):  # type: ignore[misc]  # MONAI has no types
     """Resize probabilities slice by slice to the image's size, and take the most probable class.
 
     Args:
-        probabilities: keep the probabilities too, 4 bytes a voxel and class.
+        probabilities: keep the probabilities too, 4 bytes per voxel and class.
     """
 
     def __init__(self, probabilities: bool = False) -> None:

@@ -42,7 +42,7 @@ def inverse_frequency_weights(class_counts: Sequence[float] | Tensor, normalizat
     check_normalization(normalization)
     counts = torch.as_tensor(class_counts, dtype=torch.float64).detach().cpu()
     if counts.ndim != 1 or counts.numel() == 0:
-        raise UserError(f"class_counts must be one number a class, (C,), got shape {tuple(counts.shape)}")
+        raise UserError(f"class_counts must be one number per class, (C,), got shape {tuple(counts.shape)}")
     if not bool(torch.isfinite(counts).all()) or bool((counts < 0).any()):
         raise UserError(f"class_counts must be finite and >= 0, got {counts.tolist()}")
     if not bool((counts > 0).any()):

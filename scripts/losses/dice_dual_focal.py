@@ -34,7 +34,7 @@ class DiceDualFocalLoss(_Loss):
         weight: factor of each class in both parts, (C,) whatever include_background is; None for 1.
         ignore_index: label whose voxels enter neither part; None keeps every voxel.
         reduction: "mean" or "sum": Dice over images and classes, the other part over voxels. "none" is refused,
-            because Dice has no value a voxel.
+            because Dice has no value per voxel.
         batch: True counts the overlap over the whole batch instead of image by image.
         smooth_nr: added to the numerator of Dice.
         smooth_dr: added to its denominator.

@@ -18,7 +18,7 @@ REDUCTIONS = get_args(Reduction)
 
 
 class VoxelwiseLoss(_Loss):
-    """One value a voxel, then its mean over the voxels that count.
+    """One value per voxel, then its mean over the voxels that count.
 
     A loss of this family says in ``voxel_losses`` what one voxel costs; arguments, checks, ignored voxels and
     reduction are the same for all. :class:`scripts.losses.DualFocalLoss` explains the arguments.
@@ -65,7 +65,7 @@ class VoxelwiseLoss(_Loss):
         return reduce_voxels(self.voxel_losses(logits, labels, factors), valid, self.reduction)
 
     def voxel_losses(self, logits: Tensor, labels: Tensor, factors: Tensor | None) -> Tensor:
-        """One value a voxel, (B, 1, *S).
+        """One value per voxel, (B, 1, *S).
 
         Args:
             logits: (B, C, *S), float32 or float64.
@@ -87,7 +87,7 @@ def term_factors(weight: Tensor | None, num_classes: int, include_background: bo
 
 
 def reduce_voxels(values: Tensor, valid: Tensor | None, reduction: str) -> Tensor:
-    """Reduce one value a voxel, (B, 1, *S), over the voxels that count; the mean of none is 0."""
+    """Reduce one value per voxel, (B, 1, *S), over the voxels that count; the mean of none is 0."""
     if valid is not None:
         values = torch.where(valid, values, 0.0)
     if reduction == "none":
@@ -109,7 +109,7 @@ def checked_weight(weight: Sequence[float] | Tensor) -> Tensor:
     """The class weights as a float32 tensor (C,) of its own."""
     values = torch.as_tensor(weight, dtype=torch.float32).detach().clone()
     if values.ndim != 1 or values.numel() == 0:
-        raise UserError(f"weight must be one number a class, (C,), got shape {tuple(values.shape)}")
+        raise UserError(f"weight must be one number per class, (C,), got shape {tuple(values.shape)}")
     if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
         raise UserError(f"weight must be finite and >= 0, got {values.tolist()}")
     return values

@@ -1,4 +1,4 @@
-"""Adaptive Class Weight: one learnable factor a class, before the softmax."""
+"""Adaptive Class Weight: one learnable factor per class, before the softmax."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class AdaptiveClassWeight(nn.Module):
             raise UserError(f"only a convolution can take the class weights, got {type(convolution).__name__}")
         if convolution.out_channels != self.num_classes:
             raise UserError(
-                f"the convolution must have {self.num_classes} output channels, one a class, "
+                f"the convolution must have {self.num_classes} output channels, one per class, "
                 f"got {convolution.out_channels}"
             )
         weight = self.weight.to(convolution.weight)

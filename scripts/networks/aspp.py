@@ -35,7 +35,7 @@ class ASPPConv(nn.Sequential):
 class ASPPPooling(nn.Module):
     """Mean of the whole feature map, projected and spread over the map again.
 
-    A training batch of one image leaves batch normalisation a single value a channel, which has no variance (torch
+    A training batch of one image leaves batch normalisation a single value per channel, which has no variance (torch
     raises). Such a batch is normalised with the running statistics instead, and does not change them, so that the last,
     incomplete batch of an epoch neither stops a training nor turns this branch into a constant.
     """

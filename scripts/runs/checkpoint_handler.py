@@ -33,7 +33,7 @@ class RunCheckpoint:
     last: a training killed between them repeats that epoch, and never goes on without them.
 
     On SIGTERM or SIGINT it finishes the iteration, keeps its state and ends the process with exit code 75. A validation
-    under way is left, and done anew on resuming.
+    under way is left, and done again on resuming.
 
     Args:
         run_dir: folder of the run.

@@ -39,7 +39,7 @@ def refuse_odd_state(
         expected: state dicts of the objects that take it, by name.
         shapes: of the optimiser's parameters, in its order; none leaves its state's shapes unchecked.
         max_epochs: of the training.
-        epoch_length: iterations an epoch.
+        epoch_length: iterations per epoch.
 
     Raises:
         ValueError: names the place and what is wrong with it.
@@ -83,7 +83,7 @@ def _progress_faults(progress: dict[str, Any], max_epochs: int, epoch_length: in
     if epoch > max_epochs:
         yield f"progress::epoch is {epoch}, beyond max_epochs {max_epochs}"
     if -(-iteration // epoch_length) != epoch or (progress["epoch_completed"] and iteration % epoch_length):
-        yield f"progress::iteration {iteration} does not belong to epoch {epoch} of {epoch_length} iterations an epoch"
+        yield f"progress::iteration {iteration} does not belong to epoch {epoch} of {epoch_length} iterations per epoch"
     if not _is_best(progress.get("best"), epoch):
         yield f"progress::best is {_short(progress.get('best'))}, no score and epoch"
     history = progress.get("history")

@@ -113,7 +113,7 @@ def _settings(study: Study) -> dict[str, str]:
     if study.tune:
         found["learning rate"] = "chosen for each condition from a third, once and three times the default"
     found["model selection"] = "the epoch with the best Dice of the validation part"
-    found["initial weights"] = "drawn anew for every fold of every repeat, the same for all conditions"
+    found["initial weights"] = "drawn again for every fold of every repeat, the same for all conditions"
     if study.leaky:
         found["protocol"] = LEAKY
     return found

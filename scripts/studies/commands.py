@@ -50,7 +50,7 @@ def studying() -> None:
 
 
 def planning() -> None:
-    """Print what the study does, how far it is and what it can show; with ``commands`` also write a line a run."""
+    """Print what the study does, how far it is and what it can show; with ``commands`` also write a line per run."""
     study, config = _open()
     print(describe_plan(study))
     block, reason = next_block(study)

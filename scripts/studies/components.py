@@ -88,7 +88,7 @@ def pooled(components: Sequence[Components | None]) -> Components | None:
 
 
 def _cell_means(values: Floats, patients: Integers, trainings: Integers) -> tuple[Floats, Integers, Integers]:
-    """One value a patient and run."""
+    """One value per patient and run."""
     pairs, codes = np.unique(np.stack([patients, trainings]), axis=1, return_inverse=True)
     codes = codes.reshape(-1)
     means: Floats = np.bincount(codes, weights=values) / np.bincount(codes)

@@ -1,4 +1,4 @@
-"""The scores that a study compares: one number a loss, repeat and case."""
+"""The scores that a study compares: one number per loss, repeat and case."""
 
 from __future__ import annotations
 

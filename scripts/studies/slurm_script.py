@@ -1,4 +1,4 @@
-"""An array script for Slurm: one task a run, requeued until the run is done."""
+"""An array script for Slurm: one task per run, requeued until the run is done."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def command_line(study_dir: Path, name: str) -> str:
 
 
 def write_commands(study_dir: Path, runs: Sequence[PlannedRun], path: Path) -> None:
-    """Write one line a run, for GNU parallel, PBS, LSF or a cloud's batch service."""
+    """Write one line per run, for GNU parallel, PBS, LSF or a cloud's batch service."""
     write_plan(study_dir, list(runs))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "".join(f"{command_line(study_dir, run.name)}\n" for run in runs))

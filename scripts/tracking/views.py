@@ -33,7 +33,7 @@ def view_state(
     """The state of a page with bar charts on top, learning curves below them, and all else folded up.
 
     Args:
-        bars: metrics with one value a run, in this order.
+        bars: metrics with one value per run, in this order.
         curves: metrics by step, in this order.
         folded: sections that are folded up, those of all other metrics; see ``section_of``.
         search_filter: MLflow's filter of the runs that are listed; empty for all.

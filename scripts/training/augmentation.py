@@ -12,7 +12,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 
 class SeededAugmentation:
-    """Applies random transforms, seeded anew for every image of every epoch.
+    """Applies random transforms, seeded again for every image of every epoch.
 
     MONAI's random transforms carry their state from one image to the next: what an image undergoes hangs on the number
     of worker processes and on where a training was resumed. Here every loss, every number of workers and every resumed

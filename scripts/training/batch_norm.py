@@ -12,7 +12,7 @@ from ..errors import UserError
 
 
 class PopulationStatistics:
-    """Handler that takes the statistics of batch normalisation anew, of training images, before every validation.
+    """Handler that takes the statistics of batch normalisation again, of training images, before every validation.
 
     The running averages that training keeps are of weights that have moved on since, and of few small batches: early
     in a training a network that segments well in batches can fail when it is validated. Means and variances of one

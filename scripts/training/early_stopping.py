@@ -15,7 +15,7 @@ class EarlyStopping:
     """Handler that ends a training after a number of epochs without a better validation score.
 
     It has no state of its own: it asks the evaluator for the epoch of its best score, so that a resumed training ends
-    where one that was never stopped does. (The counter of Ignite's handler would begin anew.)
+    where one that was never stopped does. (The counter of Ignite's handler would begin again.)
 
     Args:
         evaluator: the validation engine, one of MONAI's.

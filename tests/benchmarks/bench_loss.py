@@ -104,7 +104,7 @@ def report(shapes: list[str], threads: list[int], seconds: float) -> str:
         sizes = {name: peak_bytes(loss, logits, target) / logits.numel() for name, loss in compared.items()}
         cells = " | ".join(f"{sizes[name]:.1f}" for name in names)
         memory += f"| {text} | {threads[-1]} | {sizes['cross_entropy']:.1f} | {cells} |\n"
-    return f"Time, as a ratio to cross_entropy\n\n{head}{times}\nPeak bytes a voxel and class\n\n{head}{memory}"
+    return f"Time, as a ratio to cross_entropy\n\n{head}{times}\nPeak bytes per voxel and class\n\n{head}{memory}"
 
 
 def main() -> None:

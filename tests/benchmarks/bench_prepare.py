@@ -48,7 +48,7 @@ def measure(folder: Path, num_cases: int, threads: int) -> dict[str, float]:
 
 
 def measure_speed_up(folder: Path, cores: int, num_cases: int = 48) -> float:
-    """Prepare with one thread and with one a core, in turn, and compare the best times."""
+    """Prepare with one thread and with one per core, in turn, and compare the best times."""
     import torch
 
     from scripts.datasets import find_phantom, prepare_dataset

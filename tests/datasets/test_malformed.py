@@ -1,4 +1,4 @@
-"""Every way that we know of in which data are subtly or grossly wrong: one line with file, fault and mend, at once."""
+"""Every way that we know of in which data are subtly or grossly wrong: one line with file, fault and remedy at once."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ CITY = "cityscapes", "leftImg8bit/val/lindau/lindau_000000_000019_leftImg8bit.pn
 GT = "gtFine/val/lindau/lindau_000000_000019_gtFine_labelIds.png"
 
 FAULTS = {
-    # base, what is done, words of the message: file, fault, mend
+    # base, what is done, words of the message: file, fault, remedy
     "raw truncated": ("promise12", truncate("Case01.raw", 100), ["Case01.raw is truncated", "copy it again"]),
     "raw too long": ("promise12", append("Case01.raw"), ["Case01.raw is too long", "copy it again"]),
     "raw missing": ("promise12", remove("Case01.raw"), ["Case01.raw does not exist", "copy it"]),
@@ -319,7 +319,7 @@ FAULTS = {
     "no images folder": ("folder", lambda r: shutil.rmtree(r / "images"), ["images is not a folder", "docs"]),
     "transparent": ("folder", picture("images/p1.png", transparent), ["images/p1.png is partly transparent", "export"]),
     "turned by EXIF": ("folder", turned_by_exif, ["images/p1.jpg is turned by its EXIF orientation", "save it again"]),
-    "several pages": ("folder", two_pages, ["images/p1.tif holds 2 pictures", "write one a file"]),
+    "several pages": ("folder", two_pages, ["images/p1.tif holds 2 pictures", "write one per file"]),
     "CMYK": ("folder", cmyk, ["images/p1.jpg is a picture of mode CMYK", "export it as gray or RGB"]),
     "picture constant": (
         "folder",

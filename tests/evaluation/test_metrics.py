@@ -52,7 +52,7 @@ def test_a_case_is_the_sum_of_its_slices() -> None:
 
 
 def _evaluate(images: list[tuple[int, int, list[int], list[int]]], **options: object) -> Engine:
-    """Run the metric over (case, slice, truth, prediction), two images a batch."""
+    """Run the metric over (case, slice, truth, prediction), two images per batch."""
 
     def step(engine: Engine, batch: list[tuple[int, int, list[int], list[int]]]) -> list[dict[str, MetaTensor]]:
         engine.state.batch = [{"case_index": case, "slice": place} for case, place, _, _ in batch]

@@ -320,7 +320,7 @@ def spoil(path, **tags):
         ({"NumberOfFrames": 4}, "is truncated: its size 48 x 32 x 4"),
         ({"NumberOfFrames": 2_000_000}, "more than 2147483648 bytes; correct it"),
         ({"NumberOfFrames": "-3"}, "NumberOfFrames must be >= 1"),
-        ({"BitsAllocated": 64}, r"has 1 sample\(s\) of 64 bits a pixel"),
+        ({"BitsAllocated": 64}, r"has 1 sample\(s\) of 64 bits per pixel"),
         ({"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}, "is truncated"),
         ({"BitsStored": 9}, r"BitsStored \(0028,0101\) is '9', not from 1 to BitsAllocated, 8"),
         ({"BitsStored": 0}, "BitsStored .* is '0', not from 1"),

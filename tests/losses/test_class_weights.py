@@ -30,8 +30,8 @@ def test_counts_of_a_large_data_set_are_not_rounded_away():
         ([3, -1], r"class_counts must be finite and >= 0, got \[3.0, -1.0\]"),
         ([3, float("nan")], "class_counts must be finite"),
         ([0, 0], "at least one count above 0"),
-        ([[1, 2]], r"one number a class, \(C,\), got shape \(1, 2\)"),
-        ([], "one number a class"),
+        ([[1, 2]], r"one number per class, \(C,\), got shape \(1, 2\)"),
+        ([], "one number per class"),
     ],
 )
 def test_wrong_counts_are_refused(counts, message):

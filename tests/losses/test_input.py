@@ -130,7 +130,7 @@ def test_a_weight_of_the_wrong_length_is_refused(family):
     [
         ({"reduction": "average"}, "reduction must be .*, got 'average'"),
         ({"weight": [1.0, -1.0]}, r"weight must be finite and >= 0, got \[1.0, -1.0\]"),
-        ({"weight": [[1.0]]}, r"one number a class, \(C,\), got shape \(1, 1\)"),
+        ({"weight": [[1.0]]}, r"one number per class, \(C,\), got shape \(1, 1\)"),
     ],
 )
 @pytest.mark.parametrize("family", FAMILY)

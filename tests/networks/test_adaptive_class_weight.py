@@ -119,7 +119,7 @@ def test_wrong_logits_and_layers_are_refused():
     layer = AdaptiveClassWeight(3)
     with pytest.raises(ValueError, match=r"logits must be \(B, 3, \*S\), got shape \[1, 2, 4\]"):
         layer(torch.zeros(1, 2, 4))
-    with pytest.raises(ValueError, match="must have 3 output channels, one a class, got 2"):
+    with pytest.raises(ValueError, match="must have 3 output channels, one per class, got 2"):
         layer.fold_into(nn.Conv2d(1, 2, 1))
     with pytest.raises(ValueError, match="only a convolution can take the class weights, got Linear"):
         layer.fold_into(nn.Linear(1, 3))

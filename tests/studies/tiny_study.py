@@ -1,4 +1,4 @@
-"""A study in very small: a network of a few weights on a phantom of six tiny cases, seconds a run."""
+"""A study in very small: a network of a few weights on a phantom of six tiny cases, seconds per run."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def check_dataset(
         split_seed: seed of that split.
         split_file: JSON with a split of the user's own, or None.
         split_unit: "patient" or "image_leaky".
-        num_workers: threads; None or 0 takes a thread a core.
+        num_workers: threads; None or 0 takes a thread per core.
 
     Raises:
         ValueError: one case or more is at fault; all are in the table, the message holds the first.

@@ -1,4 +1,4 @@
-"""The contact sheet: one small overlay of image and mask a case, as people look at data."""
+"""The contact sheet: one small overlay of image and mask per case, as people look at data."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def _assemble(
     powers = p if gamma == 1.0 else power(p, gamma).scatter_(0, y, 0.0)
     if factors is None:
         margins = margin.prod(dim=0, keepdim=True)
-        if beta == 1.0:  # one logarithm a voxel
+        if beta == 1.0:  # one logarithm per voxel
             logarithms = total.div_(margins).log_().sub_(z_y)
         else:
             logarithms = total.log_().sub_(z_y).sub_(margins.log_(), alpha=beta)

@@ -15,7 +15,7 @@ OPTIONAL = ("repeat", "fold", "patient")
 
 
 def read_cases(path: str | Path) -> tuple[list[CaseScore], list[str]]:
-    """Read scores that any program wrote, one row a loss, repeat, fold and case.
+    """Read scores that any program wrote, one row per loss, repeat, fold and case.
 
     Without a column ``repeat`` or ``fold`` all rows are of one repeat or fold. ``patient`` names the independent unit
     where a patient has several cases. Every further column of numbers is a further score; others are left out.

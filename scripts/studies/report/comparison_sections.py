@@ -87,7 +87,7 @@ def table_section(context: Context) -> Section:
 
 
 def patients_section(context: Context) -> Section:
-    """One dot a patient."""
+    """One dot per patient."""
     analysis, unit = context.analysis, context.study.unit
     scores = patient_scores(analysis.table)
     losses, chosen, rival = analysis.table.losses, context.chosen, context.rival

@@ -1,4 +1,4 @@
-"""Scores of the same patient under two losses: one dot a patient, repeats as faint points, missed objects crossed."""
+"""Scores of the same patient under two losses: one dot per patient, repeats as faint points, missed objects crossed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def mean_over_repeats(values: Floats) -> Floats:
 def draw_differences(
     scores: PatientScores, losses: Sequence[str], chosen: str, others: Sequence[str], styles: Mapping[str, Style]
 ) -> tuple[Figure, int]:
-    """Draw a row a loss with the difference chosen - loss of every patient.
+    """Draw a row per loss with the difference chosen - loss of every patient.
 
     Returns:
         The figure, and how many points lie beyond its edge and are drawn on it.

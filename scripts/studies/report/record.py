@@ -46,7 +46,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class WeightPath:
-    """The adaptive class weights of one run over its epochs: by class name, one value an epoch given."""
+    """The adaptive class weights of one run over its epochs: by class name, one value per epoch given."""
 
     loss: str
     repeat: int

@@ -36,7 +36,7 @@ def learning_section(context: Context) -> Section | None:
     if study.weight_paths:
         losses = list(context.analysis.table.losses)
         drawing = draw_weight_paths(study.weight_paths, losses)
-        caption = "Line: mean over the runs. Band: from the lowest to the highest run. One colour a class."
+        caption = "Line: mean over the runs. Band: from the lowest to the highest run. One colour per class."
         blocks.append(
             Picture(to_svg(drawing, "weights", "Adaptive class weights over epochs"), "Class weights learned.", caption)
         )
@@ -48,7 +48,7 @@ def learning_section(context: Context) -> Section | None:
 
 
 def tuning_table(trials: Sequence[TuningTrial], analysis: Analysis) -> Table:
-    """The learning rates tried for each loss, a row a loss, on a partition that is not analysed."""
+    """The learning rates tried for each loss, a row per loss, on a partition that is not analysed."""
     rates = sorted({trial.learning_rate for trial in trials})
     losses = dict.fromkeys([*analysis.table.losses, *(trial.loss for trial in trials)])
     scores = {(trial.loss, trial.learning_rate): trial.score for trial in trials}
