@@ -51,7 +51,7 @@ class Mask:
         """Write the mask, whole or not at all, in the image's geometry.
 
         Args:
-            path: ends in .nii.gz, .mhd, .mha or .png; must not exist.
+            path: ends in .nii.gz, .mhd, .mha, .png or, for DICOM, .dcm; must not exist.
 
         Raises:
             ValueError: the file exists, or its ending is none of these.

@@ -16,11 +16,12 @@ from ..errors import UserError
 from ..formats.volume import Volume
 from ..runs.provenance import file_sha256
 from ..storage.atomic_files import flush
+from .dicom_seg import why_no_segmentation, write_segmentation
 from .geometry_files import write_metaimage, write_nifti, write_pictures
 from .inputs import MASK, Input
 from .records import PROBABILITIES, CaseRecords
 
-FORMATS = {"mhd": ".mhd", "mha": ".mha", "nifti": ".nii.gz", "png": ".png"}
+FORMATS = {"mhd": ".mhd", "mha": ".mha", "nifti": ".nii.gz", "png": ".png", "dicom_seg": ".dcm"}
 
 
 class WriteOutputs(Transform):  # type: ignore[misc]  # MONAI has no types
@@ -29,7 +30,7 @@ class WriteOutputs(Transform):  # type: ignore[misc]  # MONAI has no types
     Args:
         records: of the folder of the outputs.
         labels: class names, index = class value.
-        output_format: "mhd", "mha", "nifti" or "png"; None takes that of the image.
+        output_format: "mhd", "mha", "nifti", "png" or "dicom_seg"; None takes that of the image.
 
     Raises:
         ValueError: there is no such format.
@@ -67,11 +68,18 @@ class WriteOutputs(Transform):  # type: ignore[misc]  # MONAI has no types
 
 
 def choose_format(case: Input, volume: Volume, wanted: str | None) -> tuple[str, str]:
-    """The format of a mask, and where that is not its image's own, why."""
+    """The format of a mask, and where that is not its image's own, why.
+
+    Raises:
+        ValueError: a DICOM segmentation is asked for, and there can be none.
+    """
+    missing = why_no_segmentation(volume) if case.kind == "dicom" else "it is no DICOM image"
+    if wanted == "dicom_seg" and missing:
+        raise UserError(f"gets no DICOM segmentation: {missing}; set another --output_format", path=case.path)
     if wanted is not None:
         return wanted, ""
     if case.kind == "dicom":
-        return "mhd", ""
+        return ("mhd", f"written as MetaImage: {missing}") if missing else ("dicom_seg", "")
     return {"nifti": "nifti", "picture": "png"}.get(case.kind) or case.path.suffix.lower()[1:], ""
 
 
@@ -79,15 +87,19 @@ def write_mask(path: Path, mask: NDArray[np.uint8], case: Input, volume: Volume,
     """Write one mask in the format of its name, which must not exist; see ``Mask.save``."""
     if path.exists():
         raise UserError(f"{path} exists; move it or choose another name")
-    if not path.name.lower().endswith(tuple(FORMATS.values())):
+    wanted = [kind for kind, ending in FORMATS.items() if path.name.endswith(ending)]
+    if not wanted:
         raise UserError(f"{path} must end in {', '.join(FORMATS.values())}; choose another name")
+    choose_format(case, volume, wanted[0])
     write_together(path.parent, lambda temporary: _write(temporary / path.name, mask, case, volume, labels))
     return path
 
 
 def _write(path: Path, mask: NDArray[np.uint8], case: Input, volume: Volume, labels: Sequence[str]) -> None:
     """Write a mask in the format of its name; several planes as PNG become a folder of that name without its ending."""
-    if path.name.endswith(".nii.gz"):
+    if path.suffix == ".dcm":
+        write_segmentation(path, mask, case, volume, labels)
+    elif path.name.endswith(".nii.gz"):
         write_nifti(path, mask, case, volume)
     elif path.suffix == ".png":
         write_pictures(path if mask.shape[2] == 1 else path.with_suffix(""), mask, labels, plane_numbers(volume))

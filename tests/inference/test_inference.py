@@ -236,9 +236,9 @@ def test_several_series_in_a_folder_are_listed_and_one_or_all_can_be_asked_for(t
     uids = [word.strip(",:") for word in error.replace("(", " ").split() if word.count(".") > 4 and "/" not in word]
     assert len(uids) == 2
     assert segment(tmp_path, source.parent, series="all", output_dir=str(tmp_path / "all")) == 0
-    assert len(list((tmp_path / "all").glob("scan_*_segmentation.mhd"))) == 2
+    assert len(list((tmp_path / "all").glob("scan_*_segmentation.dcm"))) == 2
     assert segment(tmp_path, source.parent, series=uids[0], output_dir=str(tmp_path / "one")) == 0
-    assert len(list((tmp_path / "one").glob("scan_*_segmentation.mhd"))) == 1
+    assert len(list((tmp_path / "one").glob("scan_*_segmentation.dcm"))) == 1
     assert "no DICOM series 1.2.3" in refused(tmp_path, source.parent, series="1.2.3", output_dir=str(tmp_path / "x"))
 
 
