@@ -53,6 +53,19 @@ def test_a_part_replaces_top_level_keys_of_train_yaml_and_nothing_else(name: str
     assert set(part) == KEYS.get(kind, set(part))
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("recipe_*.yaml")))
+def test_a_recipe_sets_plain_keys_of_train_yaml_and_goes_on_top_of_parts(name: str, folder: Path) -> None:
+    recipe, base = read(name), read("train.yaml")
+    assert set(recipe) <= set(base)
+    assert not any(isinstance(value, dict | list) for value in recipe.values())
+    assert {key for key in recipe if recipe[key] != base[key]}  # else it changes nothing
+    workflow = condition(folder, "loss_ce.yaml", "network_unet.yaml", name)
+    tiny = {"image_size", "batch_size", "max_epochs"}  # which the tests set themselves
+    assert {key: workflow.parser.get(key) for key in recipe if key not in tiny} == {
+        key: value for key, value in recipe.items() if key not in tiny
+    }
+
+
 @pytest.mark.parametrize("name", [*NETWORKS, *LOSSES, *OPTIMIZERS])
 def test_a_part_is_named_as_its_file(name: str) -> None:
     kind = name.split("_")[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ..palette import CONFUSED, INVENTED, MISSED, as_rgb, class_colours, has_background
 from ..runs.run_files import FIGURES
 from ..storage.atomic_files import write_atomically
+from .metrics import dice_and_iou, overlap_counts
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
@@ -65,6 +67,8 @@ def draw_examples(
         row[0].set_ylabel(example.title, fontsize=8)
         for axis, mask in zip(row[1:-1], [example.truth, *example.predictions], strict=True):
             axis.imshow(paint_classes(mask, labels), interpolation="nearest")
+        for axis, mask in zip(row[2:-1], example.predictions, strict=True):
+            axis.set_xlabel(shown_dice(example.truth, mask, labels, ignore_index), fontsize=8)
         errors = paint_errors(example.truth, example.predictions[-1], labels, ignore_index)
         row[-1].imshow(errors, interpolation="nearest")
     for axis, column in zip(axes[0], columns, strict=True):
@@ -73,6 +77,17 @@ def draw_examples(
     handles = legend_handles(labels)
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), LEGEND_COLUMNS), fontsize=8)
     return figure
+
+
+def shown_dice(
+    truth: NDArray[Any], prediction: NDArray[Any], labels: Sequence[str], ignore_index: int | None = None
+) -> str:
+    """The Dice of this one image, mean over the classes that truth or prediction hold, background left out."""
+    said, true = (torch.from_numpy(mask.astype(np.int64)) for mask in (prediction, truth))
+    dice, _ = dice_and_iou(overlap_counts(said, true, len(labels), ignore_index).numpy())
+    seen = dice[has_background(labels) :]
+    seen = seen[~np.isnan(seen)]
+    return f"Dice {seen.mean():.3f}" if len(seen) else "no object"
 
 
 def paint_classes(mask: NDArray[Any], labels: Sequence[str]) -> NDArray[np.uint8]:

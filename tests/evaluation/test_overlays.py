@@ -19,6 +19,7 @@ from scripts.evaluation.overlays import (
     paint_classes,
     paint_errors,
     save_figure,
+    shown_dice,
 )
 from scripts.palette import CLASS_COLOURS, CONFUSED, INVENTED, MISSED
 
@@ -74,6 +75,13 @@ def test_a_class_has_one_colour_and_background_and_what_is_no_class_are_clear() 
     assert [_colour(pixel) for pixel in paint_classes(mask, ["sky", "a"])[0]] == [first, second, "clear", "clear"]
 
 
+def test_the_dice_of_a_panel_is_that_of_its_one_image() -> None:
+    truth, prediction = np.array([[0, 1, 1, 2, 255]]), np.array([[0, 1, 0, 2, 1]])
+    labels = ["background", "a", "b", "absent"]
+    assert shown_dice(truth, prediction, labels, 255) == "Dice 0.833"  # a: 2 / 3, b: 1
+    assert shown_dice(np.zeros((2, 2)), np.zeros((2, 2)), labels) == "no object"
+
+
 def test_the_picture_says_what_it_shows_and_which_colour_is_which_class() -> None:
     example = Example(example_title("Case07", 3, 12), np.eye(8), np.eye(8, dtype=int), [np.eye(8, dtype=int)])
     figure = draw_examples([example], ["CE"], ["background", "nerve", "vessel"], title="run · usgra · epoch 7")
@@ -83,6 +91,7 @@ def test_the_picture_says_what_it_shows_and_which_colour_is_which_class() -> Non
     ]  # fmt: skip
     assert [axis.get_title() for axis in figure.axes] == ["image", "truth", "CE", "errors of CE"]
     assert figure.axes[0].get_ylabel() == "Case07 slice 3"
+    assert figure.axes[2].get_xlabel() == "Dice 1.000"
     assert example_title("street", 0, 1) == "street"
 
 
