@@ -83,11 +83,15 @@ def find_inputs(
 
 
 def _folders(root: Path, outputs: Path | None) -> Iterator[Path]:
-    """The folder and all below it, but for hidden ones and that of the outputs."""
-    yield root
-    for child in list_folder(root):
-        if child.is_dir() and child != outputs:
-            yield from _folders(child, outputs)
+    """The folder and all below it, each once whatever links lead to it, but for hidden ones and that of the outputs."""
+    seen, waiting = {outputs}, [root]
+    while waiting:
+        folder = waiting.pop(0)
+        if folder.resolve() in seen:
+            continue
+        seen.add(folder.resolve())
+        yield folder
+        waiting += [child for child in list_folder(folder) if child.is_dir()]
 
 
 def _of_folder(folder: Path, root: Path, series: str | None) -> list[Input]:
@@ -132,6 +136,8 @@ def _dicoms(folder: Path, root: Path, series: str | None) -> list[Input]:
         headers = [open_header(file, describe_series=True) for file in find_dicoms(folder)]
     except (UserError, OSError) as error:  # whose file it is, and whether a slice is missing, can't be known
         return [Input(name, folder, "dicom", fault=str(error))]
+    if cut := _cut_short(headers):
+        return [Input(name, folder, "dicom", fault=f"{cut} is cut short in its header; copy it again")]
     images = [each for each in headers if "Rows" in each and each.text("SOPClassUID") not in SEGMENTATIONS]
     wanted = [each for each in images if series in (None, ALL, each.text("SeriesInstanceUID"))]
     clips = [each for each in wanted if (each.integer("NumberOfFrames") or 1) > 1]
@@ -144,6 +150,15 @@ def _dicoms(folder: Path, root: Path, series: str | None) -> list[Input]:
         return [*found, Input(name, folder, "dicom", fault=_several(folder, groups))]
     alone = len({each.text("SeriesInstanceUID") for each in images if each not in clips}) == 1
     return found + [Input(name if alone else f"{name}_{uid[-8:]}", folder, "dicom", uid) for uid in sorted(groups)]
+
+
+def _cut_short(headers: Sequence[DicomHeader]) -> Path | None:
+    """A file that would silently be missing from a series: no size, and of no series or of an image's class."""
+    classes = {each.text("SOPClassUID") for each in headers if "Rows" in each} | {""}
+    for each in headers:
+        if "Rows" not in each and ("SeriesInstanceUID" not in each or each.text("SOPClassUID") in classes):
+            return each.path
+    return None
 
 
 def _several(folder: Path, groups: dict[str, list[DicomHeader]]) -> str:

@@ -16,7 +16,8 @@ LABELS = ["background", "gland", "cyst"]
 
 def described(mask: np.ndarray[Any, Any], spacing: Any = (2.0, 1.0, 5.0), **options: Any) -> dict[str, Any]:
     confidence = options.pop("confidence", [0.9, 0.9, 0.9])
-    volume = Volume(np.zeros(mask.shape), spacing=spacing)
+    affine = options.pop("affine", np.eye(4))
+    volume = Volume(np.zeros(mask.shape), affine, spacing)
     data = {"pred": mask, "volume": volume, "result": {"confidence": confidence}}
     return Describe(options.pop("labels", LABELS), **options)(data)["result"]
 
@@ -54,6 +55,7 @@ def test_a_box_measures_what_a_ruler_says() -> None:
         (block((1, INNER)), {"training_shares": {"gland": [0.1, 0.2]}},
          ["gland is 2.78% of the image, 10.00% to 20.00% in the training"]),
         (block((1, INNER)), {"training_shares": {"gland": [0.03, 0.2]}}, []),  # within a tenth of the range's end
+        (block((2, (slice(3, 5), slice(9, 11), slice(0, 3)))), {"affine": None}, []),  # a clip that begins with it
     ],
 )  # fmt: skip
 def test_what_a_person_should_look_at_is_flagged(mask: Any, options: dict[str, Any], flags: list[str]) -> None:
