@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..runs.run_files import FIGURES
+from .metrics import confusion_matrix
 from .overlays import network_epoch, save_figure
 
 if TYPE_CHECKING:
@@ -50,22 +51,13 @@ class ConfusionFigure:
 
     def _count(self, engine: Engine) -> None:
         for item in engine.state.output:
-            truth, pred = (np.asarray(item[key].cpu()).astype(np.int64).ravel() for key in ("label", "pred"))
-            self._matrix += confusion_matrix(truth, pred, len(self.labels), self.ignore_index)
+            pred, label = (item[key].cpu() for key in ("pred", "label"))
+            self._matrix += confusion_matrix(pred, label, len(self.labels), self.ignore_index).numpy()
 
     def _draw(self, engine: Engine) -> None:
         self.folder.mkdir(exist_ok=True)
         figure = draw_confusion(self._matrix, self.labels)
         save_figure(figure, self.folder / f"{self.name}_confusion_epoch_{network_epoch(engine):03d}.png")
-
-
-def confusion_matrix(truth: Matrix, pred: Matrix, num_classes: int, ignore_index: int | None = None) -> Matrix:
-    """Count pixels by true class (rows) and predicted class (columns), (C, C)."""
-    if ignore_index is not None:
-        kept = truth != ignore_index
-        truth, pred = truth[kept], pred[kept]
-    flat = np.bincount(truth * num_classes + pred, minlength=num_classes**2)
-    return flat.reshape(num_classes, num_classes).astype(np.int64)
 
 
 def draw_confusion(matrix: Matrix, labels: Sequence[str]) -> Figure:

@@ -25,6 +25,27 @@ Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 
+def confusion_matrix(
+    pred: torch.Tensor, label: torch.Tensor, num_classes: int, ignore_index: int | None = None
+) -> torch.Tensor:
+    """Count the pixels of one image by true class (rows) and predicted class (columns).
+
+    Args:
+        pred: predicted class indices, any shape, any dtype.
+        label: true class indices, same number of elements.
+        num_classes: C.
+        ignore_index: label whose pixels count nowhere; None counts every pixel.
+
+    Returns:
+        (C, C) int64.
+    """
+    pred, label = pred.reshape(-1).long(), label.reshape(-1).long()
+    if ignore_index is not None:
+        kept = label != ignore_index
+        pred, label = pred[kept], label[kept]
+    return torch.bincount(label * num_classes + pred, minlength=num_classes**2).view(num_classes, num_classes)
+
+
 def overlap_counts(pred: torch.Tensor, label: torch.Tensor, num_classes: int, ignore_index: int | None) -> torch.Tensor:
     """Count true positives, false positives and false negatives of every class of one image.
 
@@ -37,11 +58,7 @@ def overlap_counts(pred: torch.Tensor, label: torch.Tensor, num_classes: int, ig
     Returns:
         (C, 3) int64: true positives, false positives, false negatives.
     """
-    pred, label = pred.reshape(-1).long(), label.reshape(-1).long()
-    if ignore_index is not None:
-        kept = label != ignore_index
-        pred, label = pred[kept], label[kept]
-    confusion = torch.bincount(label * num_classes + pred, minlength=num_classes**2).view(num_classes, num_classes)
+    confusion = confusion_matrix(pred, label, num_classes, ignore_index)
     hits = confusion.diagonal()
     return torch.stack([hits, confusion.sum(0) - hits, confusion.sum(1) - hits], dim=1)
 

@@ -5,15 +5,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from ignite.engine import Engine
 
 from scripts.evaluation import confusion
-from scripts.evaluation.confusion import confusion_matrix, draw_confusion
+from scripts.evaluation.confusion import draw_confusion
+from scripts.evaluation.metrics import confusion_matrix
 
 
 def test_rows_are_the_truth_and_columns_the_prediction() -> None:
-    truth, prediction = np.array([0, 0, 0, 1, 2]), np.array([1, 1, 0, 1, 0])
-    assert confusion_matrix(truth, prediction, 3).tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 0]]
-    assert confusion_matrix(truth, prediction, 3, ignore_index=2).tolist() == [[1, 2, 0], [0, 1, 0], [0, 0, 0]]
+    truth, prediction = torch.tensor([0, 0, 0, 1, 2]), torch.tensor([1, 1, 0, 1, 0])
+    assert confusion_matrix(prediction, truth, 3).tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 0]]
+    assert confusion_matrix(prediction, truth, 3, ignore_index=2).tolist() == [[1, 2, 0], [0, 1, 0], [0, 0, 0]]
 
 
 def test_the_picture_shows_the_shares_of_each_true_class() -> None:
@@ -27,9 +30,6 @@ def test_the_picture_shows_the_shares_of_each_true_class() -> None:
 def test_the_handler_takes_label_for_truth_and_pred_for_prediction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-    from ignite.engine import Engine
-
     drawn: list[list[list[int]]] = []
     monkeypatch.setattr(confusion, "draw_confusion", lambda matrix, _labels: drawn.append(matrix.tolist()))
     monkeypatch.setattr(confusion, "save_figure", lambda *_: None)
