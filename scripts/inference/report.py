@@ -121,8 +121,12 @@ def render_page(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> str
     colours = list(zip(labels, class_colours(labels), strict=True))[has_background(labels) :]
     # what a person should look at comes first
     order = sorted(rows, key=lambda row: (row["status"] != "failed", not row["flags"], row["case"]))
-    page: str = environment.get_template("page.html.j2").render(rows=order, colours=colours, text=_text)
+    page: str = environment.get_template("page.html.j2").render(rows=order, colours=colours, number=_short)
     return page
+
+
+def _short(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def _text(value: Any) -> str:
