@@ -108,8 +108,14 @@ def test_evaluation_writes_tables_and_adds_to_the_same_mlflow_run(trained: Path)
     mean = np.mean([float(row["dice/prostate"]) for row in cases if row["dice/prostate"]])
     assert summary["dice/prostate"] == pytest.approx(mean, abs=1e-6)
     state = json.loads((run / "tracking.json").read_text())
-    logged = mlflow.MlflowClient(state["tracking_uri"]).get_run(state["run_id"]).data.metrics
+    run_id = state["run_id"]
+    logged = mlflow.MlflowClient(state["tracking_uri"]).get_run(run_id).data.metrics
     assert logged["test/dice/prostate"] == pytest.approx(summary["dice/prostate"])
+    client = mlflow.MlflowClient(state["tracking_uri"])
+    sent = {item.path for place in ("figures", "evaluation/test") for item in client.list_artifacts(run_id, place)}
+    drawn = {path.name for path in (run / "figures").glob("test_epoch_*.png")}
+    assert drawn
+    assert {f"figures/{name}" for name in drawn} | {"evaluation/test/summary.json"} <= sent
 
 
 def test_inference_gives_masks_in_the_geometry_of_their_volumes(trained: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def user_message(error: BaseException) -> str | None:
     chain = causes(error)
     for cause in chain:
         if isinstance(cause, UserError) or _is_full_or_read_only(cause):
-            return " ".join(str(cause).split())
+            return re.sub(r"\s*[\r\n]\s*", " ", str(cause).strip())  # two spaces in a path stay two
         if isinstance(cause, RuntimeError) and DEAD_WORKER.match(str(cause)):
             return (
                 f"a loader's worker was killed ({' '.join(str(cause).split())[:120]}); when memory was short, lower "

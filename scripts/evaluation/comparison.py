@@ -113,7 +113,7 @@ def _open(folders: Sequence[Path]) -> list[_Run]:
         dataset = runs[-1].dataset
         now = {"data_fingerprint": dataset.fingerprint, "split_sha256": dataset.split_sha256}
         _refuse_others(folder, now, folders[0], first)
-        _refuse_another_split(folder, dataset)
+        _refuse_other_data(folder, dataset)
     return [next(run for run in runs if run.folder == folder) for folder in folders]
 
 
@@ -126,13 +126,19 @@ def _refuse_others(folder: Path, now: dict[str, Any], first_folder: Path, first:
             )
 
 
-def _refuse_another_split(folder: Path, dataset: PreparedDataset) -> None:
+def _refuse_other_data(folder: Path, dataset: PreparedDataset) -> None:
     path = folder / SPLIT
-    trained_on = json.loads(path.read_text(encoding="utf-8"))["sha256"] if path.is_file() else None
-    if trained_on != dataset.split_sha256:
+    trained_on = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if trained_on.get("sha256") != dataset.split_sha256:
         raise UserError(
             f"run {folder.name} was trained on another split of the cases than its data have now, so that some of the "
             "images to draw may have been trained on; bring its own data back (--dataset_dir)"
+        )
+    if trained_on.get("fingerprint") != dataset.fingerprint:
+        raise UserError(
+            f"the data of run {folder.name} are not those that it was trained with (fingerprint "
+            f"{dataset.fingerprint[:12]}, was {str(trained_on.get('fingerprint'))[:12]}); bring its own data back "
+            "(--dataset_dir)"
         )
 
 

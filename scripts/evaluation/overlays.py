@@ -193,8 +193,13 @@ class OverlayFigure:
         labels, ignored = self.dataset.labels, self.dataset.ignore_index
         figure = draw_examples(examples, [self.prediction_name], labels, ignored, title)
         self.folder.mkdir(exist_ok=True)
-        save_figure(figure, self.folder / f"{self.name}_epoch_{epoch:03d}.png")
+        save_figure(figure, self.folder / figure_name(self.name, epoch))
         self._examples.clear()
+
+
+def figure_name(name: str, epoch: int) -> str:
+    """File of a picture of one epoch's network, in ``figures/``."""
+    return f"{name}_epoch_{epoch:03d}.png"
 
 
 def network_epoch(engine: Engine) -> int:

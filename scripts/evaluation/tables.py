@@ -13,7 +13,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from ..datasets import PreparedDataset
-from ..runs.run_files import EVALUATION, PER_CASE, PER_IMAGE, SUMMARY, evaluation_folder
+from ..runs.run_files import EVALUATION, FIGURES, PER_CASE, PER_IMAGE, SUMMARY, evaluation_folder
 from ..storage.atomic_files import write_text
 from ..tracking import Journal, MlflowMirror
 from ..tracking.addresses import given_address
@@ -21,6 +21,7 @@ from ..tracking.refusals import explain
 from .case_scores import CaseScores
 from .grid_scores import overlap_row
 from .metrics import OverlapScores, sum_by_case
+from .overlays import figure_name, network_epoch
 from .score_summary import summarize, tracked_scores
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ class ScoreTables:
     - ``original/...``: all but the calibration again on the grid of the case's own file.
 
     ``per_image.csv`` has ``case``, ``patient``, ``slice`` and Dice and IoU. ``summary.json`` holds the means over
-    cases, the units, and how often a class was missed, invented or in neither mask. Its most important numbers also go
-    to the MLflow run of the training, as ``<part>/<score>``. The definitions are in ``docs/scores.md``.
+    cases, the units, and how often a class was missed, invented or in neither mask. The files, the picture of the
+    part (``figures/<part>_epoch_<epoch>.png``) and the most important numbers, as ``<part>/<score>``, also go to the
+    MLflow run of the training. The definitions are in ``docs/scores.md``.
 
     Args:
         run_dir: folder of the training's run; the files go to ``evaluation/<part>/`` in it.
@@ -87,7 +89,7 @@ class ScoreTables:
         self.case_scores.attach(engine)
         engine.add_event_handler(Events.COMPLETED, self._write)
 
-    def _write(self, _engine: Engine) -> None:
+    def _write(self, engine: Engine) -> None:
         folder = evaluation_folder(self.run_dir, self.part)
         folder.mkdir(parents=True, exist_ok=True)
         counts, where = self.metric.images()
@@ -110,18 +112,20 @@ class ScoreTables:
         summary |= summarize(self.case_scores, of_cases, scores, self.metric.scores())
         summary["computed_with"] = self.computed_with
         write_text(folder / SUMMARY, json.dumps(summary, indent=1))
-        self._track(tracked_scores(summary["scores"]))
+        self._track(tracked_scores(summary["scores"]), figure_name(self.part, network_epoch(engine)))
         self._say(summary)
 
     def _name(self, index: int) -> dict[str, str]:
         case = self.dataset.case_names[index]
         return {"case": case, "patient": self.dataset.patients[case]}
 
-    def _track(self, scores: dict[str, float]) -> None:
+    def _track(self, scores: dict[str, float], figure: str) -> None:
         journal = Journal(self.run_dir)
         journal.log_metrics({f"{self.part}/{name}": value for name, value in scores.items()}, step=0)
         for path in sorted(evaluation_folder(self.run_dir, self.part).iterdir()):
             journal.log_artifact(path, f"{EVALUATION}/{self.part}")
+        if (self.run_dir / FIGURES / figure).is_file():
+            journal.log_artifact(self.run_dir / FIGURES / figure, FIGURES)
         journal.close()
         try:
             MlflowMirror(self.run_dir, tracking_uri=given_address(self.tracking_uri)).push()

@@ -79,10 +79,12 @@ class NetworkLoader:
         device: where the network is.
         split_sha256: hash of the split in use; the checkpoint's own must be the same, for otherwise cases that it was
             trained on might be scored. None leaves it unchecked.
+        data_fingerprint: of the prepared data in use; the checkpoint's own must be the same, for otherwise the scores
+            would be of other data under this run's name. None leaves it unchecked.
         sha256: hash that the file must have; None leaves it unchecked.
 
     Raises:
-        FileNotFoundError, ValueError: at the start, see ``load_network``, or when the splits differ.
+        FileNotFoundError, ValueError: at the start, see ``load_network``, or when split or data differ.
     """
 
     def __init__(
@@ -91,12 +93,14 @@ class NetworkLoader:
         checkpoint: str | Path,
         device: torch.device | str = "cpu",
         split_sha256: str | None = None,
+        data_fingerprint: str | None = None,
         sha256: str | None = None,
     ) -> None:
         self.network = network
         self.checkpoint = Path(checkpoint)
         self.device = device
         self.split_sha256 = split_sha256
+        self.data_fingerprint = data_fingerprint
         self.sha256 = sha256
 
     def attach(self, engine: Engine) -> None:
@@ -109,13 +113,22 @@ class NetworkLoader:
         state = load(self.checkpoint)
         if "progress" in state:
             engine.state.checkpoint_epoch = state["progress"]["epoch"]  # for the names of pictures
-        trained_on = state.get("metadata", {}).get("split_sha256")
-        if self.split_sha256 is not None and trained_on != self.split_sha256:
+        self._refuse_other_data(state.get("metadata", {}))
+        load_network(self.network, self.checkpoint, self.device)
+
+    def _refuse_other_data(self, trained_on: dict[str, Any]) -> None:
+        if self.split_sha256 is not None and trained_on.get("split_sha256") != self.split_sha256:
             raise UserError(
                 f"{self.checkpoint} was trained on another split of the cases, so that some of the cases to score may "
                 "have been trained on; give the data, --fold and --split_seed of the training (its config.yaml)"
             )
-        load_network(self.network, self.checkpoint, self.device)
+        before = trained_on.get("data_fingerprint")
+        if self.data_fingerprint is not None and before != self.data_fingerprint:
+            raise UserError(
+                f"the data are not those that {self.checkpoint} was trained with (fingerprint "
+                f"{self.data_fingerprint[:12]}, was {str(before)[:12]}): images, masks or their preparation have "
+                "changed; give the run's own data by --dataset_dir, or train on the new data"
+            )
 
 
 def require_sha256(path: Path, sha256: str) -> None:

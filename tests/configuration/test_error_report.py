@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.configuration.error_report import causes, user_message
-from scripts.errors import MissingFileError
+from scripts.errors import MissingFileError, UserError
 from scripts.runs.checkpoint import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +53,13 @@ def test_a_full_disk_is_one_line() -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
 
     assert user_message(_caught(full)) == "[Errno 28] No space left on device: '/data/x'"
+
+
+def test_a_path_keeps_its_spaces_and_the_message_is_one_line() -> None:
+    def refuse() -> None:
+        raise UserError("/data/two  spaces/a.png is\n  damaged")
+
+    assert user_message(_caught(refuse)) == "/data/two  spaces/a.png is damaged"
 
 
 def test_a_misspelt_argument_of_a_component_is_one_line() -> None:

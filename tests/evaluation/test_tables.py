@@ -17,6 +17,8 @@ from scripts.evaluation import case_scores, tables
 from scripts.evaluation.case_scores import CaseScores
 from scripts.evaluation.metrics import OverlapScores
 from scripts.evaluation.tables import ScoreTables
+from scripts.runs.run_files import JOURNAL
+from scripts.tracking.journal import read_records
 from tests.synthetic import random_volume, write_mhd
 
 LABELS = ["background", "gland", "tumour"]
@@ -88,7 +90,7 @@ def _batches(dataset: PreparedDataset, size: int = 3) -> list[dict[str, torch.Te
 
 def _evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch, dataset: PreparedDataset) -> tuple[Any, Any, Any]:
     """Rows of both tables, and the summary."""
-    monkeypatch.setattr(tables.ScoreTables, "_track", lambda self, scores: None)
+    monkeypatch.setattr(tables.ScoreTables, "_track", lambda self, scores, figure: None)
     engine, metric = _evaluator(dataset), OverlapScores(LABELS)
     metric.attach(engine, "dice/mean")
     ScoreTables(folder, "test", {"dice/mean": metric}, dataset).attach(engine)
@@ -119,6 +121,27 @@ def test_the_primary_score_of_every_case_is_as_worked_by_hand(tmp_path: Path, mo
     # of case E the second slice alone misses the gland
     assert [row["dice/gland"] for row in images if row["case"] == "E"] == ["1.000000", "0.000000"]
     assert {row["patient"] for row in images} == {f"patient {c}" for c in CASES}
+
+
+def test_the_tables_and_the_picture_of_this_network_wait_for_mlflow_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_away(*_place: Any, **_options: Any) -> None:
+        raise OSError("away")
+
+    monkeypatch.setattr(tables, "MlflowMirror", is_away)
+    (tmp_path / "figures").mkdir()
+    for name in ("test_epoch_003.png", "test_epoch_007.png", "validation_epoch_007.png"):
+        (tmp_path / "figures" / name).write_bytes(b"")
+    dataset = _prepare(tmp_path)
+    engine, metric = _evaluator(dataset), OverlapScores(LABELS)
+    metric.attach(engine, "dice/mean")
+    ScoreTables(tmp_path, "test", {"dice/mean": metric}, dataset).attach(engine)
+    engine.state.checkpoint_epoch = 7
+    engine.run(_batches(dataset))
+    sent = [record["artifact"] for record, _ in read_records(tmp_path / JOURNAL) if "artifact" in record]
+    files = [f"evaluation/test/{name}" for name in ("per_case.csv", "per_image.csv", "summary.json")]
+    assert sent == [*files, "figures/test_epoch_007.png"]
 
 
 def test_distances_and_volumes_are_in_millimetres_and_missed_objects_the_worst(

@@ -146,6 +146,27 @@ def test_a_moved_folder_of_runs_gives_the_same_scores(folder: Path, tmp_path: Pa
     assert evaluate(tmp_path / "moved", device="cpu")["scores"] == evaluate(folder, device="cpu")["scores"]
 
 
+def test_other_data_than_the_runs_under_the_same_names_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "runs", tmp_path / "runs", symlinks=True)
+    volume = tmp_path / "runs" / "data" / "phantom" / "Case00.raw"
+    content = bytearray(volume.read_bytes())
+    content[0] ^= 1
+    volume.write_bytes(content)
+    others = {"output_dir": str(tmp_path / "runs"), "device": "cpu"}
+    for file, run_id, given in (
+        ("evaluate.yaml", "evaluating", {"run_name": "first"}),
+        ("compare.yaml", "comparing", {"runs": ["first"], "names": ["a"], "picture": str(tmp_path / "drawn.png")}),
+    ):
+        with pytest.raises((RuntimeError, ValueError)) as info:
+            run_workflow(file, run_id=run_id, **others, **given)
+        message = user_message(info.value) or ""
+        assert "trained with (fingerprint " in message, info.value
+        assert "own data" in message
+        assert "--dataset_dir" in message
+    assert not (tmp_path / "drawn.png").exists()
+    assert not list((tmp_path / "runs" / "first").rglob("per_case.csv"))
+
+
 def test_data_that_are_not_there_any_more_are_named_with_the_option(tmp_path: Path) -> None:
     run, gone = _run_of(tmp_path, dataset_dir=str(tmp_path / "gone"))
     with pytest.raises(FileNotFoundError, match=r"dataset_dir of run r is .*gone, .* say where it is by --dataset_dir"):
