@@ -19,6 +19,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..storage.home import provide_home
 
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complaint
 REFUSALS = {
@@ -29,8 +30,10 @@ REFUSALS = {
 def report_user_errors() -> None:
     """Install the hook that prints an error of the user's as one line; safe to call twice.
 
-    Also silences a warning of MONAI's that every start prints: an optional GPU codec for DICOM is not installed.
+    Also silences a warning of MONAI's that every start prints: an optional GPU codec for DICOM is not installed. And
+    where the user has no home, it gives the process one.
     """
+    provide_home()
     sys.excepthook = _excepthook
     logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it announces every exception that it passes on
     warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")

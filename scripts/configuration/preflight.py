@@ -13,7 +13,7 @@ from .error_report import report_user_errors
 from .keys import refuse_unknown_keys
 from .overrides import read_yaml_words
 from .sections import check_sections
-from .settings import NUMBERS, check_settings
+from .settings import NUMBERS, check_keep, check_settings
 from .workflow import executed_config, running_workflow
 
 ACW_OPTIONS = ("acw_learning_rate_factor", "acw_normalization", "acw_positive")
@@ -46,6 +46,7 @@ def check_settings_before_start() -> None:
 
     check_place(**settings("output_dir", "run_name"))
     check_settings(**settings("device", *NUMBERS))
+    check_keep(parser.get_parsed_content("keep_checkpoints"))
     check_tracking(
         **settings("tracking_uri", "experiment_name"), patience=parser.get_parsed_content("tracking_patience")
     )

@@ -11,6 +11,19 @@ NUMBERS = (
 )  # fmt: skip
 
 
+KEEP = ("all", "slim")  # which checkpoints a finished run keeps
+
+
+def check_keep(keep: str) -> None:
+    """Refuse a word for ``keep_checkpoints`` that is none.
+
+    Raises:
+        ValueError: says which there are.
+    """
+    if keep not in KEEP:
+        raise UserError(f"keep_checkpoints must be {' or '.join(KEEP)}, got {keep!r}; set another --keep_checkpoints")
+
+
 def check_settings(device: str | torch.device, **settings: float) -> None:
     """Refuse numbers that no training can use and a device that is not there, before anything is prepared.
 

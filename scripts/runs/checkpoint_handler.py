@@ -13,11 +13,12 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..storage.atomic_files import flush
-from .checkpoint import save
+from .checkpoint import load, save
 from .random_states import random_states
 from .run_files import BEST, JOURNAL, LAST, MODEL
 from .signals import Stopped, StopRequest
 from .state import TrainingState
+from .state_check import PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class RunCheckpoint:
         interval: seconds between two checkpoints inside an epoch; the sampler must be able to go on inside one
             (``scripts.training.sampling.ResumableSampler``), otherwise there are none.
         export: makes the network that ``model.pt`` holds (class weights folded in); None writes no ``model.pt``.
+        keep: "all", or "slim": of a finished training ``checkpoint_last.pt`` keeps the progress alone, by which it is
+            known to be finished; the best files stay.
     """
 
     def __init__(
@@ -49,11 +52,13 @@ class RunCheckpoint:
         state: TrainingState,
         interval: float = 240.0,
         export: Callable[[], nn.Module] | None = None,
+        keep: str = "all",
     ) -> None:
         self.run_dir = Path(run_dir)
         self.state = state
         self.interval = interval
         self.export = export
+        self.keep = keep
         self._stop = StopRequest()
         self._saved_at = time.monotonic()
         self._trainer: Engine | None = None
@@ -65,7 +70,7 @@ class RunCheckpoint:
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
-        engine.add_event_handler(Events.COMPLETED, lambda _: self._stop.ignore())
+        engine.add_event_handler(Events.COMPLETED, self._finish)
         if self.state.evaluator is not None:
             self.state.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._validating)
 
@@ -98,6 +103,12 @@ class RunCheckpoint:
             if self.export is not None:
                 save(self.export().state_dict(), self.run_dir / MODEL)
         self._save(engine, epoch_completed=True)
+
+    def _finish(self, _engine: Engine) -> None:
+        self._stop.ignore()
+        if self.keep == "slim" and (self.run_dir / LAST).is_file():
+            state = load(self.run_dir / LAST)
+            save({name: state[name] for name in PARTS}, self.run_dir / LAST)
 
     def _is_due(self) -> bool:
         return self._stop.received is not None or time.monotonic() - self._saved_at >= self.interval

@@ -16,15 +16,15 @@ from ..errors import UserError
 from .checkpoint import load
 from .run_files import CONFIG, LAST, SPLIT
 from .state import TrainingState
-from .state_check import refuse_odd_state
+from .state_check import PARTS, refuse_odd_state
 
 logger = logging.getLogger(__name__)
 
 # Keys that may differ between a run and its resumption: they change where things lie and how fast it goes, not the
 # numbers. (The data are compared by their fingerprint; max_epochs may be raised.)
 FREE_KEYS = {
-    "bundle_root", "checkpoint_interval", "dataset_dir", "experiment_name", "loss_interval", "max_epochs",
-    "max_skipped_batches", "num_workers", "output_dir", "resume", "run_name", "tracking_patience",
+    "bundle_root", "checkpoint_interval", "dataset_dir", "experiment_name", "keep_checkpoints", "loss_interval",
+    "max_epochs", "max_skipped_batches", "num_workers", "output_dir", "resume", "run_name", "tracking_patience",
     "tracking_uri",
 }  # fmt: skip
 EPOCH_READERS = (
@@ -64,6 +64,7 @@ class Resume:
                 "folder's; put the run's own files back, or start a new run (--resume false)"
             )
         self._refuse_odd_state(engine, state)
+        refuse_more_epochs(self.checkpoint.parent, state, engine.state.max_epochs)
         self.state.give_back(engine, state)
         progress = state["progress"]
         logger.info(
@@ -72,10 +73,31 @@ class Resume:
 
     def _refuse_odd_state(self, engine: Engine, state: dict[str, Any]) -> None:
         expected = {name: item.state_dict() for name, item in self.state.objects.items()}
+        if is_slim(state):
+            expected = {}
         optimizer = self.state.objects.get("optimizer")
         groups = optimizer.param_groups if isinstance(optimizer, Optimizer) else []
         shapes = [parameter.shape for group in groups for parameter in group["params"]]
         refuse_odd_state(self.checkpoint, state, expected, shapes, engine.state.max_epochs, engine.state.epoch_length)
+
+
+def is_slim(state: dict[str, Any]) -> bool:
+    """Whether a state is that of a finished training which keeps its progress alone (``keep_checkpoints: slim``)."""
+    return set(state) == set(PARTS)
+
+
+def refuse_more_epochs(run_dir: Path, state: dict[str, Any], max_epochs: int) -> None:
+    """Refuse to go on with a finished training that keeps its progress alone.
+
+    Raises:
+        ValueError: says what is missing.
+    """
+    if is_slim(state) and state["progress"]["epoch"] < max_epochs and not state["progress"]["terminated"]:
+        raise UserError(
+            f"{run_dir} can't go on to {max_epochs} epochs: it was kept slim (keep_checkpoints) when it finished its "
+            f"{state['progress']['epoch']}, without the last network and the optimiser's state; start a new run with "
+            "--resume false --keep_checkpoints all"
+        )
 
 
 def read_table(path: Path) -> dict[str, Any]:

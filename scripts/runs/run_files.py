@@ -5,7 +5,7 @@
     tracked/config.yaml         the same without paths and addresses, for MLflow
     metrics.jsonl               every metric: the truth, of which MLflow is a copy
     tracking.json               the run's place in MLflow
-    checkpoint_last.pt          everything needed to go on
+    checkpoint_last.pt          everything needed to go on; of a finished slim run its progress
     checkpoint_best.pt          network and progress at the best validation: what evaluation needs
     model.pt                    flat state dict of the best network, class weights folded in
     mlflow_model/               the same in MLflow's form

@@ -15,9 +15,10 @@ from ..configuration.paths import without_paths
 from ..configuration.workflow import executed_config
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import remove_left_behind, write_text
+from .checkpoint import load
 from .lock import lock_run
-from .resume import read_table, refuse_other_config, refuse_other_split
-from .run_files import CONFIG, LATEST, LOCK, SPLIT, TRACKED_CONFIG
+from .resume import read_table, refuse_more_epochs, refuse_other_config, refuse_other_split
+from .run_files import CONFIG, LAST, LATEST, LOCK, SPLIT, TRACKED_CONFIG
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
@@ -127,6 +128,8 @@ def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
         before = read_table(run_dir / CONFIG)
         refuse_other_config(run_dir, before, config)
         refuse_other_split(run_dir, read_table(run_dir / SPLIT), split)
+        if config.get("max_epochs") != before.get("max_epochs") and (run_dir / LAST).is_file():
+            refuse_more_epochs(run_dir, load(run_dir / LAST), int(config["max_epochs"]))
     write_text(run_dir / SPLIT, json.dumps(split, indent=1))
     (run_dir / TRACKED_CONFIG).parent.mkdir(exist_ok=True)
     for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, without_passwords(config))):

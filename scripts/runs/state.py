@@ -86,7 +86,8 @@ class TrainingState:
         To be called when the trainer starts. An epoch of which a part is done goes on with its next batch.
         """
         for name, item in self.objects.items():
-            item.load_state_dict(state[name])
+            if name in state:  # of a finished run that keeps no more than its progress, none is
+                item.load_state_dict(state[name])
         if getattr(engine, "scaler", None) is not None and "scaler" in state:
             engine.scaler.load_state_dict(state["scaler"])
         progress = state["progress"]

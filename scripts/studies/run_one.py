@@ -118,7 +118,8 @@ def _train_and_score(folder: Path, run: PlannedRun, threads: int | None) -> None
 
         torch.set_num_threads(threads)
     if not (read_json(folder / RECORD) or {}).get("trained"):
-        training = _workflow(list(run.files), run_id="training", **run.overrides, resume=True)
+        settings = {"keep_checkpoints": "slim", **run.overrides}  # a study has hundreds of runs, and goes on with none
+        training = _workflow(list(run.files), run_id="training", **settings, resume=True)
         update_record(folder, trained=True, **_facts(training))
     place = {key: run.overrides[key] for key in ("device", "tracking_uri") if key in run.overrides}
     _workflow(

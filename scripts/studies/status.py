@@ -20,7 +20,10 @@ STATES: tuple[State, ...] = ("done", "running", "stopped", "failed", "missing")
 PART = {"run": "test", "tuning": "val", "pilot": "val"}  # a tuning run is never tested
 
 # Where things lie and how a run is followed: may differ between what a run was started with and what is planned.
-FREE = {"output_dir", "tracking_uri", "dataset_dir", "num_workers", "device", "checkpoint_interval", "loss_interval"}
+FREE = {
+    "output_dir", "tracking_uri", "dataset_dir", "num_workers", "device", "checkpoint_interval", "loss_interval",
+    "keep_checkpoints",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,13 @@ class ModelArtifact:
         run_dir: folder of the run, where ``model.pt`` is.
         export: makes a network that takes the weights of ``model.pt``.
         dataset: the prepared data set, for channels and size of an image.
+        keep: "slim" writes no such folder: ``model.pt`` has the same weights.
     """
 
-    def __init__(self, run_dir: str | Path, export: Callable[[], nn.Module], dataset: PreparedDataset) -> None:
+    def __init__(
+        self, run_dir: str | Path, export: Callable[[], nn.Module], dataset: PreparedDataset, keep: str = "all"
+    ) -> None:
+        self.keep = keep
         self.run_dir = Path(run_dir)
         self.export = export
         self.shape = (2, dataset.in_channels, *dataset.image_size)  # two images, since torch takes one for a constant
@@ -47,7 +51,7 @@ class ModelArtifact:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _write(self, _engine: Engine) -> None:
-        if not (self.run_dir / MODEL).is_file():
+        if self.keep == "slim" or not (self.run_dir / MODEL).is_file():
             return
         target = self.run_dir / MLFLOW_MODEL
         temporary = target.with_name(f".{target.name}")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ..configuration.passwords import redact
+from ..storage.home import provide_home
 from ..storage.locks import file_lock
 from .addresses import sqlite_file
 
@@ -34,6 +35,7 @@ def prepare_client() -> None:
     """Import MLflow, which takes seconds, with short patience and without lines of its own."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    provide_home()
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     for name in TALKATIVE:

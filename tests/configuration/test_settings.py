@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.configuration.settings import check_settings
+from scripts.configuration.settings import check_keep, check_settings
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,10 @@ def test_a_setting_that_no_training_can_use_is_refused(settings: dict[str, Any],
 
 def test_settings_in_use_pass() -> None:
     check_settings("cpu", max_epochs=6, batch_size=4, learning_rate=5e-4, num_workers=0, seed=0)
+
+
+def test_what_is_kept_is_one_of_two_words() -> None:
+    check_keep("all")
+    check_keep("slim")
+    with pytest.raises(ValueError, match="keep_checkpoints must be all or slim, got 'none'"):
+        check_keep("none")

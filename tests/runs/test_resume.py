@@ -134,6 +134,22 @@ def test_epochs_can_be_added_to_a_finished_run(reference: Path, tmp_path: Path) 
     assert_same_run(finish(tmp_path, max_epochs=EPOCHS, resume=True), reference)
 
 
+def test_a_finished_run_can_keep_the_best_network_alone(reference: Path, tmp_path: Path) -> None:
+    slim = finish(tmp_path, max_epochs=2, keep_checkpoints="slim")
+    assert set(load(slim / LAST)) == {"progress", "random", "metadata"}
+    assert (slim / LAST).stat().st_size < 20_000
+    assert {"checkpoint_best.pt", "model.pt"} <= {path.name for path in slim.iterdir()}
+    assert not (slim / "mlflow_model").exists()
+    assert (reference / "mlflow_model").is_dir()
+    before = losses(slim)
+    message = _refusal(lambda: finish(tmp_path, max_epochs=EPOCHS, resume=True))
+    assert message.startswith(f"{slim} can't go on to {EPOCHS} epochs: it was kept slim")
+    assert "without the last network and the optimiser's state" in message
+    assert "max_epochs: 2\n" in (slim / "config.yaml").read_text()
+    assert finish(tmp_path, max_epochs=2, keep_checkpoints="slim", resume=True) == slim  # nothing left to do
+    assert losses(slim) == before
+
+
 def test_a_run_that_ended_early_stays_ended(tmp_path: Path) -> None:
     never_better = {"validate::evaluator::metric_cmp_fn": "$lambda score, best: False"}
     settings = {"early_stopping": 1, "max_epochs": 6, **never_better}

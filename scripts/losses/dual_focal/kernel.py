@@ -1,7 +1,8 @@
 """Dual Focal Loss by a small C++ kernel, built once for a machine and kept in the user's cache folder.
 
 About a second of g++ at the first use, milliseconds later. The folder is ``$XDG_CACHE_HOME/dual_focal_loss``,
-``~/.cache/dual_focal_loss`` without that variable; deleting it is safe.
+``~/.cache/dual_focal_loss`` without that variable; deleting it is safe. Where it can't be written, or the user has no
+home, every process builds one for itself.
 """
 
 from __future__ import annotations
@@ -95,15 +96,30 @@ def kernel() -> Callable[..., int]:
     # -march=native means another thing on another processor: its macros belong to the name
     target = subprocess.run([program, "-march=native", "-dM", "-E", "-x", "c++", os.devnull], capture_output=True)
     name = hashlib.sha256(b"\0".join([SOURCE.read_bytes(), " ".join(COMPILE + LINK).encode(), target.stdout]))
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dual_focal_loss"
-    library = folder / f"{name.hexdigest()[:32]}.so"
-    if not library.is_file():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _build(program, library)
-    function = ctypes.CDLL(str(library)).dual_focal
+    file = f"{name.hexdigest()[:32]}.so"
+    folder = _cache_folder()
+    if folder is None:
+        with tempfile.TemporaryDirectory() as scratch:  # a loaded library needs its file no more
+            _build(program, Path(scratch) / file)
+            library = ctypes.CDLL(str(Path(scratch) / file))
+    else:
+        if not (folder / file).is_file():
+            _build(program, folder / file)
+        library = ctypes.CDLL(str(folder / file))
+    function = library.dual_focal
     function.restype = ctypes.c_int64
     function.argtypes = [ctypes.c_void_p] * 7 + [ctypes.c_int64] * 3 + [ctypes.c_float] * 3 + [ctypes.c_int]
     return function
+
+
+def _cache_folder() -> Path | None:
+    """The folder of built kernels; None where there can be none."""
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dual_focal_loss"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (RuntimeError, OSError):  # no home, or one that can't be written
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _build(program: str, library: Path) -> None:

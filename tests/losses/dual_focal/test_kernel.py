@@ -110,6 +110,16 @@ def test_it_is_built_once_and_a_missing_or_failing_compiler_is_named(tmp_path, m
         kernel_module.kernel.__wrapped__()
 
 
+def test_without_a_home_or_a_folder_to_write_a_process_builds_its_own(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
+    assert kernel_module.kernel.__wrapped__()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert kernel_module.kernel.__wrapped__()
+
+
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match='backend must be "auto", "eager" or "compiled", got \'cuda\''):
         DualFocalLoss(backend="cuda")
