@@ -18,13 +18,13 @@ from scripts.datasets import (
     find_nifti,
     find_promise12,
     find_trus,
-    find_volumes,
     nifti_labels,
     prepare_dataset,
 )
 from scripts.datasets.pairs import read_pair
 from scripts.datasets.preparation_settings import Settings, fingerprint_cases
 from scripts.formats.dicom_image import read_dicom
+from scripts.inference.inputs import find_inputs
 from tests.dicom_files import write_series
 from tests.synthetic import (
     random_picture,
@@ -58,7 +58,6 @@ ADAPTERS = {
     "trus": (write_trus, find_trus),
     "camvid": (write_camvid, find_camvid),
     "cityscapes": (write_cityscapes, find_cityscapes),
-    "volumes": (lambda root: write_promise12(root, 3), find_volumes),
 }
 
 
@@ -190,7 +189,7 @@ def test_mha_is_read_wherever_mhd_is(tmp_path):
     for cases in (find_promise12(tmp_path / "p12"), find_folder(tmp_path / "folder")):
         assert len(cases) == 3
         np.testing.assert_array_equal(read_pair(cases[0], LABELS, None).label, random_volume(0)[1])
-    assert len(find_volumes(tmp_path / "p12")) == 3
+    assert len(find_inputs(tmp_path / "p12")) == 3
 
 
 def test_two_masks_of_a_case_are_refused(tmp_path):
@@ -242,4 +241,4 @@ def test_gray_of_few_bits_is_not_a_black_picture(tmp_path):
 def test_the_mhd_of_a_mac_is_no_case(tmp_path):
     write_mhd(tmp_path / "A.mhd", random_volume(0)[0])
     (tmp_path / "._A.mhd").write_bytes(b"x")
-    assert [Path(item["image"]).name for item in find_volumes(tmp_path)] == ["A.mhd"]
+    assert [item["case"].path.name for item in find_inputs(tmp_path)] == ["A.mhd"]

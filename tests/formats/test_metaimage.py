@@ -259,10 +259,10 @@ def test_a_zip_bomb_takes_neither_time_nor_memory(tmp_path):
     packer = zlib.compressobj()
     million = bytes(1_000_000)
     (tmp_path / "a.zraw").write_bytes(b"".join(packer.compress(million) for _ in range(300)) + packer.flush())
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with pytest.raises(ValueError, match="too long"):
         check_metaimage(path)
-    assert time.monotonic() - start < 1.0
+    assert time.process_time() - start < 2.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
 
 
