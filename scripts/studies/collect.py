@@ -17,6 +17,8 @@ from .report.record import CaseScore, Curve, Exclusion, WeightPath
 from .run_record import RECORD, read_json
 from .status import PART
 
+# Keys that decide what is prepared.
+DATA_KEYS = {"cases", "dataset_dir", "ignore_index", "image_size", "in_channels", "labels"}
 VALIDATION, WEIGHT = "val/dice/mean", "acw/w_"
 
 
@@ -73,13 +75,33 @@ def find_exclusions(scores: Sequence[CaseScore]) -> list[Exclusion]:
 
 
 def split_hashes(study_dir: Path, runs: Sequence[PlannedRun]) -> dict[str, str]:
-    """The hash of the split by repeat and fold."""
-    found: dict[str, str] = {}
+    """The hash of the split by repeat and fold.
+
+    Raises:
+        UserError: runs that are compared had other splits, or other data where their settings ask for the same; names
+            them.
+    """
+    by_place: dict[str, str] = {}
+    seen: dict[str, tuple[str, str]] = {}
     for run in runs:
         split = read_json(study_dir / run.name / SPLIT)
-        if split is not None:
-            found.setdefault(f"repeat {run.repeat} fold {run.fold}", str(split["sha256"]))
-    return found
+        if split is None:
+            continue
+        place = f"repeat {run.repeat} fold {run.fold}"
+        wanted = [item for item in sorted(run.overrides.items()) if item[0].split("::")[0] in DATA_KEYS]
+        parts = [file for file in run.files if Path(file).name.startswith("data_")]
+        data = repr((wanted, parts))
+        by_place.setdefault(place, str(split["sha256"]))
+        for key, name in ((f"{data} {place}", "sha256"), (data, "fingerprint")):
+            first, value = seen.setdefault(key, (run.name, str(split.get(name))))
+            if value != str(split.get(name)):
+                what = "another split of the cases" if name == "sha256" else "other data"
+                raise UserError(
+                    f"runs {first} and {run.name} in {study_dir} had {what}, so they can't be compared: the "
+                    "data have changed in between; delete the folders of the runs on the old data and start the study "
+                    "again"
+                )
+    return by_place
 
 
 def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:

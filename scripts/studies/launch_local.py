@@ -40,7 +40,7 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
         study_dir: folder of the study.
         runs: what to do, in this order.
         jobs: runs at a time.
-        threads: of each run; None: cores divided by jobs.
+        threads: of each run; None: the cores that this process may use, divided by jobs.
 
     Raises:
         Stopped: SIGINT or SIGTERM came; every run has saved its state.
@@ -52,7 +52,7 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
         return
     done = len(runs) - len(waiting)
     with (
-        _Pool(study_dir, jobs, threads or max(1, (os.cpu_count() or 1) // jobs)) as pool,
+        _Pool(study_dir, jobs, threads or max(1, len(os.sched_getaffinity(0)) // jobs)) as pool,
         _stop_on_signals(),
         tqdm(total=len(runs), initial=done, desc="runs", unit="run", disable=None) as bar,
     ):
