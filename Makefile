@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study test lint types check ui evaluate segment publish bench-loss bench-prepare torture simulate clean
+.PHONY: help install train study test lint types check ui evaluate segment publish bench-loss bench-prepare torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -59,6 +59,9 @@ bench-prepare: $(STAMP)  ## speed and memory of preparing
 
 torture: $(DEV_STAMP)  ## kill a training 50 times and compare it with one that never stopped
 	@$(BIN)/python -m tests.torture --kills 50
+
+mutants: $(DEV_STAMP)  ## put small faults into losses, scores, splits and checkpoints, and see which no test finds (SAMPLE=30)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutation.run --sample $(or $(SAMPLE),30)
 
 NOISE ?= --patient .03 --run .015 --training .01 --residual .02
 

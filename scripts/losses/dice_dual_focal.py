@@ -84,6 +84,8 @@ class DiceDualFocalLoss(_Loss):
         dice_weight = self.dual_focal.weight
         if dice_weight is not None and not include_background and dice_weight.numel() > 1:
             dice_weight = dice_weight[1:].clone()
+        # MONAI's Dice leaves the weight of a class that stands alone out
+        self.lone_weight = 1.0 if dice_weight is None or dice_weight.numel() > 1 else float(dice_weight)
         self.dice = DiceLoss(
             include_background=include_background,
             reduction=reduction,
@@ -106,6 +108,6 @@ class DiceDualFocalLoss(_Loss):
             labels = torch.zeros_like(p).scatter_(1, labels, 1.0)
         if valid is not None:
             p, labels = p * valid, labels * valid
-        dice = self.dice(p, labels)
+        dice = self.lone_weight * self.dice(p, labels)
         total: Tensor = self.lambda_dice * dice + self.lambda_dual_focal * dual_focal
         return total

@@ -47,6 +47,13 @@ def test_four_pixels_worked_by_hand() -> None:
     assert errors[2] == pytest.approx((2 * 0.4 + 2 * 0.2) / 4)
 
 
+def test_errors_of_one_bin_row_of_one_pixel_and_of_many_images_at_once() -> None:
+    one = calibration_counts(np.array([[0.3], [0.7]]), np.array([1]))
+    assert expected_calibration_error(one) == pytest.approx([0.3, 0.3, 0.3])
+    assert expected_calibration_error(one[1]) == pytest.approx(0.3)
+    assert expected_calibration_error(np.stack([one, 2 * one])) == pytest.approx(np.full((2, 3), 0.3))
+
+
 def test_bins_hold_their_upper_edge_and_zero_and_one_have_a_bin() -> None:
     third = 5 / 15
     counts = calibration_counts(np.array([[third, np.nextafter(third, 1), 0.0, 1.0]]), np.zeros(4, int))

@@ -265,6 +265,28 @@ def test_a_tolerance_that_is_no_distance_is_refused(tmp_path: Path, tolerance: A
         CaseScores(_prepare(tmp_path), "test", LABELS, tolerance=tolerance)
 
 
+def test_a_surface_dice_without_tolerance_counts_what_is_exactly_right(tmp_path: Path) -> None:
+    scores = CaseScores(_prepare(tmp_path), "test", LABELS, tolerance=0)
+    truth, said = CASES["B"]
+    for place in range(2):
+        odds = torch.nn.functional.one_hot(torch.from_numpy(said[:, :, place]).long(), 3).movedim(-1, 0).float()
+        scores._collect_slice(1, place, odds, truth[:, :, place])
+    assert 0 < scores.results()[1].row["surface_dice_0mm/gland"] < 1
+
+
+def test_the_states_of_all_processes_are_brought_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert case_scores._from_all_processes("mine") == []
+
+    def gather(states: list[Any], mine: Any) -> None:
+        states[:] = [mine, "another's"]
+
+    monkeypatch.setattr(torch.distributed, "is_available", lambda: True)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    assert case_scores._from_all_processes("mine") == ["mine", "another's"]
+
+
 @pytest.mark.parametrize("size", [(40, 30), (13, 17), (20, 16), (64, 5)])
 def test_the_way_back_to_the_size_of_the_file_is_that_of_inference(size: tuple[int, int]) -> None:
     from monai.data import MetaTensor

@@ -110,6 +110,32 @@ def test_the_compound_weights_both_parts():
     torch.testing.assert_close(loss(logits, target), expected)
 
 
+def test_the_compound_takes_weights_of_two_classes_and_leaves_the_background_out():
+    logits, target = random_case(2)
+    loss = DiceDualFocalLoss(include_background=False, weight=[0.5, 2.0], lambda_dual_focal=0.0)
+    dice = monai.losses.DiceLoss(softmax=True, to_onehot_y=True, include_background=False)
+    torch.testing.assert_close(loss(logits, target), 2.0 * dice(logits, target))  # MONAI's own would leave the 2 out
+    alone, truth = random_case(1, (4, 4))[0], torch.ones(2, 1, 4, 4)
+    loss = DiceDualFocalLoss(sigmoid=True, weight=[3.0], lambda_dual_focal=0.0)
+    torch.testing.assert_close(loss(alone, truth), 3.0 * monai.losses.DiceLoss(sigmoid=True)(alone, truth))
+
+
+@pytest.mark.parametrize("options", [{"reduction": "sum"}, {"smooth_nr": 3.0}, {"smooth_dr": 2.0}, {"batch": True}])
+def test_the_compound_hands_its_options_on_to_dice(options):
+    logits, target = random_case(3)
+    dice = monai.losses.DiceLoss(softmax=True, to_onehot_y=True, **options)(logits, target)
+    torch.testing.assert_close(DiceDualFocalLoss(lambda_dual_focal=0.0, **options)(logits, target), dice)
+
+
+def test_the_compound_counts_soft_labels_by_their_overlap_at_both_parts():
+    logits, _ = random_case(3)
+    labels = soft_labels(3)
+    p = logits.softmax(1)
+    overlap = torch.minimum(p, labels).sum((2, 3))
+    dice = 1 - (2 * overlap + 1e-5) / ((p + labels).sum((2, 3)) + 1e-5)
+    torch.testing.assert_close(DiceDualFocalLoss(lambda_dual_focal=0.0)(logits, labels), dice.mean())
+
+
 def test_the_compound_with_a_sigmoid_for_each_channel():
     logits, target = random_case(1, (4, 4))
     dice = monai.losses.DiceLoss(sigmoid=True)(logits, target.double())
@@ -122,3 +148,10 @@ def test_the_compound_refuses_what_it_cannot_do():
         DiceDualFocalLoss(reduction="none")
     with pytest.raises(ValueError, match="lambda_dice must be finite and >= 0, got -1"):
         DiceDualFocalLoss(lambda_dice=-1)
+    for name, value in (
+        ("lambda_dice", float("inf")),
+        ("lambda_dual_focal", -0.5),
+        ("lambda_dual_focal", float("nan")),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be finite and >= 0, got {value}"):
+            DiceDualFocalLoss(**{name: value})

@@ -9,6 +9,11 @@ def test_weights_are_inverse_to_the_counts_and_sum_to_one():
     torch.testing.assert_close(inverse_frequency_weights([6, 3, 2]), torch.tensor([1 / 6, 1 / 3, 1 / 2]))
 
 
+def test_a_class_of_one_pixel_is_there():
+    torch.testing.assert_close(inverse_frequency_weights([1, 3]), torch.tensor([0.75, 0.25]))
+    torch.testing.assert_close(inverse_frequency_weights([1, 1]), torch.tensor([0.5, 0.5]))
+
+
 def test_mean_normalization_gives_weights_with_mean_one():
     weights = inverse_frequency_weights([6, 3, 2], normalization="mean")
     torch.testing.assert_close(weights, torch.tensor([1 / 2, 1.0, 3 / 2]))

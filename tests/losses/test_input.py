@@ -114,6 +114,12 @@ def test_wrong_input_is_refused(family, shape, target, message):
         family()(torch.zeros(shape), target)
 
 
+@pytest.mark.parametrize("family", FAMILY)
+def test_the_label_of_a_single_voxel_is_checked_too(family):
+    with pytest.raises(ValueError, match="got values from 3 to 3"):
+        family()(torch.zeros(1, 3, 1), torch.full((1, 1, 1), 3))
+
+
 def test_integer_logits_are_refused():
     with pytest.raises(ValueError, match="input must be floating-point logits, got torch.int64"):
         DualFocalLoss()(torch.zeros(1, 2, 3, dtype=torch.int64), torch.zeros(1, 1, 3))
@@ -148,6 +154,14 @@ def test_negative_parameters_are_refused(name):
     if name != "beta":
         with pytest.raises(ValueError, match=f"{name} must be finite and >= 0, got -1"):
             FocalLoss(**{name: -1})
+
+
+@pytest.mark.parametrize("family", [DualFocalLoss, FocalLoss])
+def test_infinite_parameters_are_refused(family):
+    names = ("alpha", "gamma") if family is FocalLoss else ("alpha", "beta", "gamma", "rho")
+    for name in names:
+        with pytest.raises(ValueError, match=f"{name} must be finite and >= [01], got inf"):
+            family(**{name: float("inf")})
 
 
 @pytest.mark.parametrize("family", FAMILY)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import random
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine
 from torch import nn
 
 from scripts.runs import checkpoint
@@ -93,3 +95,115 @@ def test_equal_states_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.pt", "other.pt"):
         checkpoint.save({"x": torch.arange(5), "y": [1, "two"]}, tmp_path / name)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "other.pt").read_bytes()
+
+
+def test_a_file_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    checkpoint.save({"x": torch.zeros(10_000)}, tmp_path / "c.pt")
+    with zipfile.ZipFile(tmp_path / "c.pt") as whole, zipfile.ZipFile(tmp_path / "packed.pt", "w") as packed:
+        for entry in whole.infolist():
+            packed.writestr(entry.filename, whole.read(entry), zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match=r"packed\.pt can't be read as a checkpoint"):
+        checkpoint.load(tmp_path / "packed.pt")
+
+
+def test_what_holds_no_state_or_no_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    torch.save(torch.zeros(3), path)
+    with pytest.raises(ValueError, match=r"c\.pt holds a Tensor, not a checkpoint; name another file"):
+        checkpoint.load(path)
+    for state in ({"network": torch.zeros(3)}, {"network": {"weight": [1.0, 2.0]}}, {"epoch": 3}):
+        checkpoint.save(state, path)
+        with pytest.raises(ValueError, match=r"c\.pt holds no weights of a network; name another file"):
+            checkpoint.load_network(nn.Linear(2, 3), path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_and_counters_are_no_weights(tmp_path: Path, value: float) -> None:
+    network = nn.BatchNorm1d(2)  # holds a count of batches, which is an integer
+    weights = network.state_dict()
+    checkpoint.save(weights, tmp_path / "flat.pt")
+    assert checkpoint.load_network(nn.BatchNorm1d(2), tmp_path / "flat.pt").num_batches_tracked == 0
+    checkpoint.save(weights | {"running_var": torch.tensor([1.0, value])}, tmp_path / "c.pt")
+    kept = network.running_var.clone()
+    with pytest.raises(ValueError, match=r"weights that are not finite \(running_var\)"):
+        checkpoint.load_network(network, tmp_path / "c.pt")
+    torch.testing.assert_close(network.running_var, kept, rtol=0, atol=0)
+
+
+def test_of_many_keys_that_do_not_fit_three_are_named(tmp_path: Path) -> None:
+    checkpoint.save({"network": nn.LSTM(2, 3).state_dict()}, tmp_path / "c.pt")
+    named = "bias_hh_l0, bias_ih_l0, weight_hh_l0; use the configuration"
+    with pytest.raises(ValueError, match=f"another network: 4 keys do not fit, such as {named}"):
+        checkpoint.load_network(nn.LSTM(2, 4), tmp_path / "c.pt")
+
+
+def test_the_network_is_returned_on_the_device_that_is_asked_for(tmp_path: Path) -> None:
+    checkpoint.save(nn.Linear(2, 3).state_dict(), tmp_path / "c.pt")
+    assert checkpoint.load(tmp_path / "c.pt", "meta")["weight"].device.type == "meta"
+    assert checkpoint.load(tmp_path / "c.pt")["weight"].device.type == "cpu"
+    network = nn.Linear(2, 3, device="meta")
+    assert checkpoint.load_network(nn.Linear(2, 3), tmp_path / "c.pt", torch.device("cpu")).weight.device.type == "cpu"
+    assert network.weight.device.type == "meta"
+
+
+def run_state(folder: Path, **state: object) -> tuple[nn.Linear, Path]:
+    network = nn.Linear(2, 3)
+    checkpoint.save({"network": network.state_dict(), **state}, folder / "c.pt")
+    return network, folder / "c.pt"
+
+
+def start(*arguments: object, **options: object) -> Engine:
+    """Start an evaluator with a NetworkLoader."""
+    engine = Engine(lambda _engine, _batch: None)
+    checkpoint.NetworkLoader(*arguments, **options).attach(engine)
+    engine.run([0])
+    return engine
+
+
+def test_an_evaluator_scores_the_networks_of_the_run_and_knows_its_epoch(tmp_path: Path) -> None:
+    trained, path = run_state(tmp_path, progress={"epoch": 7}, metadata={"split_sha256": "ab"})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    network = nn.Linear(2, 3)
+    engine = start(network, str(path), "cpu", split_sha256="ab", sha256=digest)
+    assert engine.state.checkpoint_epoch == 7
+    torch.testing.assert_close(network.weight, trained.weight, rtol=0, atol=0)
+    other = nn.Linear(2, 3)  # weights alone: no epoch, and nothing says on which split they were trained
+    checkpoint.save(trained.state_dict(), path)
+    assert not hasattr(start(other, path).state, "checkpoint_epoch")
+    torch.testing.assert_close(other.weight, trained.weight, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("state", [{}, {"metadata": {}}, {"metadata": {"split_sha256": "cd"}}])
+def test_an_evaluator_refuses_a_network_that_may_have_been_trained_on_the_cases(
+    tmp_path: Path, state: dict[str, object]
+) -> None:
+    _, path = run_state(tmp_path, **state)
+    network = nn.Linear(2, 3)
+    before = network.weight.clone()
+    with pytest.raises(ValueError, match=r"c\.pt was trained on another split of the cases"):
+        start(network, path, split_sha256="ab")
+    torch.testing.assert_close(network.weight, before, rtol=0, atol=0)
+    start(network, path)  # unchecked, because nobody asked
+
+
+def test_an_evaluator_refuses_a_file_of_another_hash(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="it is another file than the one trusted"):
+        start(nn.Linear(2, 3), run_state(tmp_path)[1], sha256="00")
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt; train first"):
+        checkpoint.require_sha256(tmp_path / "none.pt", "00")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_an_error_of_the_system_and_not_torchs() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint._save({"x": torch.zeros(100_000)}, Path("/dev/full"))
+
+
+def test_an_error_of_torch_alone_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_arguments: object) -> None:
+        raise RuntimeError("torch's own")
+
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(RuntimeError, match="torch's own"):
+        checkpoint.save({"x": 1}, tmp_path / "c.pt")
+    assert not list(tmp_path.iterdir())
