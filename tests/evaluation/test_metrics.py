@@ -87,6 +87,18 @@ def test_an_image_that_is_seen_twice_counts_once() -> None:
     assert _evaluate([*once, once[0]]).state.metrics == _evaluate(once).state.metrics
 
 
+def test_a_second_run_forgets_the_images_of_the_first() -> None:
+    said = [[1, 0], [1, 1]]  # of the same image, with the truth [1, 1]: Dice 2/3, then 1
+
+    def step(engine: Engine, batch: int) -> list[dict[str, MetaTensor]]:
+        engine.state.batch = [{"case_index": 0, "slice": 0}]
+        return [{"label": MetaTensor(torch.tensor([[1, 1]])), "pred": MetaTensor(torch.tensor([said[batch]]))}]
+
+    engine = Engine(step)
+    OverlapScores(["background", "prostate"]).attach(engine, "dice/mean")
+    assert [engine.run([run]).metrics["dice/mean"] for run in (0, 1)] == pytest.approx([2 / 3, 1])
+
+
 def test_no_foreground_at_all_is_an_error_and_not_a_zero() -> None:
     with pytest.raises(ValueError, match="none of the classes .*prostate.* occurs in the 1 evaluated images"):
         _evaluate([(0, 0, [0, 0], [0, 0])])

@@ -164,6 +164,11 @@ def test_infinite_parameters_are_refused(family):
             family(**{name: float("inf")})
 
 
+def test_a_loss_shows_the_arguments_that_were_given():
+    assert repr(FocalLoss(gamma=3.0, ignore_index=255)) == "FocalLoss(gamma=3.0, ignore_index=255)"
+    assert repr(CrossEntropyLoss(weight=[0.1, 0.9])) == "CrossEntropyLoss(weight=[0.1, 0.9])"
+
+
 @pytest.mark.parametrize("family", FAMILY)
 def test_weight_is_a_buffer_of_its_own(family):
     weight = torch.tensor([1.0, 2.0])

@@ -127,7 +127,7 @@ def _other_values(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
-        yield value + 1 if isinstance(value, int) or abs(value) >= 1e-2 else value * 1000
+        yield value * 1000 if 0 < abs(value) < 1e-2 else value + 1
     elif isinstance(value, str):
         yield LOOKALIKES.get(value, f"XX{value}XX")
 
