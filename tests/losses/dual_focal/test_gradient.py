@@ -6,7 +6,14 @@ from scripts.losses.dual_focal import gradient
 from scripts.losses.dual_focal.formula import dual_focal_voxels
 from tests.losses.cases import random_case, value_and_gradient
 
-PARAMETERS = [{}, {"alpha": 0.3, "beta": 0.7, "gamma": 2.0}, {"gamma": 0.0}, {"gamma": 0.4}, {"beta": 0.0}]
+PARAMETERS = [
+    {},
+    {"alpha": 2.0, "beta": 2.0},
+    {"alpha": 0.3, "beta": 0.7, "gamma": 2.0},
+    {"gamma": 0.0},
+    {"gamma": 0.4},
+    {"beta": 0.0},
+]
 FACTORS = [None, [0.5, 2.0, 0.0, 1.0, 3.0]]
 
 
