@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monai.bundle import verify_net_in_out
 
+from scripts.runs.provenance import bundle_version
 from tests.workflows import ROOT
 
 
@@ -38,6 +39,8 @@ def test_every_dependency_is_named_with_its_version() -> None:
     named = {re.match(r"[\w-]+", line)[0] for line in lines}
     assert named - {"monai", "torch", "numpy"} == set(_metadata()["required_packages_version"])
     assert _metadata()["version"] == project["version"]
+    assert _metadata()["version"] == bundle_version()
+    assert f"\nversion: {bundle_version()}\n" in (ROOT / "CITATION.cff").read_text()
     assert _metadata()["version"] in _metadata()["changelog"]
 
 

@@ -18,10 +18,11 @@ from ..errors import UserError
 from ..formats.dicom_file import find_dicoms, open_header
 from ..formats.volume import Volume
 from ..palette import as_rgb, class_colours, has_background
+from ..runs.provenance import bundle_version
 from .inputs import Input
 from .segment_codes import Code, codes_of
 
-NAME, VERSION = "dual_focal_loss_segmentation", "0.1.0"
+NAME = "dual_focal_loss_segmentation"
 # What a segmentation takes over from its image, and may be empty; images of research often lack some.
 _MAY_BE_EMPTY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime",
@@ -69,7 +70,7 @@ def write_segmentation(path: Path, mask: NDArray[np.uint8], case: Input, volume:
                 instance_number=1,
                 manufacturer=NAME,
                 manufacturer_model_name=NAME,
-                software_versions=VERSION,
+                software_versions=bundle_version(),
                 device_serial_number="1",
                 content_label="SEGMENTATION",
                 series_description="Segmentation by a network, not reviewed",
@@ -114,7 +115,7 @@ def _describe(number: int, label: str, labels: Sequence[str]) -> Any:
         segmented_property_type=_concept(kind),
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=NAME, version=VERSION, family=codes.DCM.ArtificialIntelligence
+            name=NAME, version=bundle_version(), family=codes.DCM.ArtificialIntelligence
         ),
         display_color=colour,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 BUNDLE_ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("monai", "torch", "pytorch-ignite", "numpy")
+
+
+def bundle_version() -> str:
+    """The version of the bundle's metadata, or of the installed package where there is no bundle around it."""
+    path = BUNDLE_ROOT / "configs" / "metadata.json"
+    if path.is_file():
+        return str(json.loads(path.read_text(encoding="utf-8"))["version"])
+    return version("dual-focal-loss-segmentation")
 
 
 def software_versions() -> str:

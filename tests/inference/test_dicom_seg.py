@@ -20,8 +20,8 @@ from pydicom.sr.codedict import codes
 from scripts.formats.dicom_segmentation import read_segmentation
 from scripts.formats.reading import read_image
 from scripts.inference import load_segmenter
-from scripts.inference.dicom_seg import VERSION
 from scripts.inference.segment_codes import every_code
+from scripts.runs.provenance import bundle_version
 from tests.dicom_files import make_enhanced, make_series, save, write_dicom, write_series
 from tests.inference.images import bright_object, segment
 from tests.inference.stub_run import write_run
@@ -163,4 +163,4 @@ def test_what_can_have_no_segmentation_gets_another_format_and_a_line_why(tmp_pa
 def test_every_code_is_in_pydicoms_dictionary() -> None:
     known = {getattr(codes.SCT, name).value for name in codes.SCT.dir()}
     assert {code.value for code in every_code()} <= known
-    assert json.loads((ROOT / "configs" / "metadata.json").read_text())["version"] == VERSION
+    assert bundle_version() == json.loads((ROOT / "configs" / "metadata.json").read_text())["version"]
