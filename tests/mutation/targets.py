@@ -36,7 +36,7 @@ TARGETS = (
     Target("scripts/evaluation/calibration.py", ("tests/evaluation/test_calibration.py",)),
     Target("scripts/evaluation/case_scores.py", TABLES),
     Target("scripts/evaluation/confusion.py", ("tests/evaluation/test_confusion.py",), ("draw_confusion", "_draw")),
-    Target("scripts/evaluation/grid_scores.py", TABLES),
+    Target("scripts/evaluation/grid_scores.py", ("tests/evaluation/test_grid_scores.py", *TABLES)),
     Target("scripts/evaluation/metrics.py", ("tests/evaluation/test_metrics.py",)),
     Target("scripts/evaluation/object_scores.py", ("tests/evaluation/test_object_scores.py",)),
     Target("scripts/evaluation/original_grid.py", TABLES),

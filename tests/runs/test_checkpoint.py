@@ -186,6 +186,14 @@ def test_an_evaluator_refuses_a_network_that_may_have_been_trained_on_the_cases(
     start(network, path)  # unchecked, because nobody asked
 
 
+def test_an_evaluator_refuses_other_data_than_those_of_the_training(tmp_path: Path) -> None:
+    _, path = run_state(tmp_path, metadata={"split_sha256": "ab", "data_fingerprint": "0123456789abcdef"})
+    start(nn.Linear(2, 3), path, split_sha256="ab")  # unchecked, because nobody asked
+    start(nn.Linear(2, 3), path, data_fingerprint="0123456789abcdef")
+    with pytest.raises(ValueError, match=r"the data are not those .*fingerprint cd, was 0123456789ab\)"):
+        start(nn.Linear(2, 3), path, data_fingerprint="cd")
+
+
 def test_an_evaluator_refuses_a_file_of_another_hash(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it is another file than the one trusted"):
         start(nn.Linear(2, 3), run_state(tmp_path)[1], sha256="00")
