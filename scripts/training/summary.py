@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ignite.engine import Engine
 
+from ..evaluation.score_line import score_line
 from ..runs.run_files import JOURNAL, MODEL
 from ..tracking import read_curve
 
@@ -25,20 +26,14 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
         print(f"No validation took place, so there is no best network. Run folder: {_shown(run_dir)}")
         return
     journal = run_dir / JOURNAL
-    best = {name: list(read_curve(journal, f"best/{name}").values()) for label in labels for name in _names(label)}
-    scores = [
-        f"{label} Dice {best[f'dice/{label}'][-1]:.3f} IoU {best[f'iou/{label}'][-1]:.3f}"
-        for label in labels
-        if best[f"dice/{label}"]
-    ]
-    print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {', '.join(scores)}")
+    names = [f"{kind}/{label}" for kind in ("dice", "iou") for label in (*labels, "mean")]
+    curves = {name: list(read_curve(journal, f"best/{name}").values()) for name in names}
+    best = {name: values[-1] for name, values in curves.items() if values}
+    said = score_line(best, labels) if "dice/mean" in best else "no score"
+    print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {said}")
     print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints; best weights in {MODEL})")
     print(f"Curves and pictures: make ui. Scores of the test part: make evaluate RUN={run_dir.name}")
     print(f"The bundle's own weights, which inference takes, become these by: make publish RUN={run_dir.name}")
-
-
-def _names(label: str) -> tuple[str, str]:
-    return f"dice/{label}", f"iou/{label}"
 
 
 def _shown(path: Path) -> str:
