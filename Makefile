@@ -24,7 +24,7 @@ train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another c
 	@$(BUNDLE) training --config_file $(CONFIG)
 
 study: $(STAMP)  ## compare four losses on the phantom and report (STUDY=... for another study file)
-	@$(RUN) studying --config_file $(STUDY)
+	@$(BUNDLE) studying --config_file $(STUDY)
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
 	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"

@@ -84,7 +84,7 @@ def find_inputs(
 
 def _folders(root: Path, outputs: Path | None) -> Iterator[Path]:
     """The folder and all below it, each once whatever links lead to it, but for hidden ones and that of the outputs."""
-    seen, waiting = {outputs}, [root]
+    seen, waiting = {outputs} - {root}, [root]  # outputs onto the inputs themselves are refused later, by name
     while waiting:
         folder = waiting.pop(0)
         if folder.resolve() in seen:

@@ -148,6 +148,7 @@ def test_a_moved_folder_of_runs_gives_the_same_scores(folder: Path, tmp_path: Pa
 
 def test_other_data_than_the_runs_under_the_same_names_are_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "runs", tmp_path / "runs", symlinks=True)
+    shutil.rmtree(tmp_path / "runs" / "first" / "evaluation", ignore_errors=True)  # of the tests before
     volume = tmp_path / "runs" / "data" / "phantom" / "Case00.raw"
     content = bytearray(volume.read_bytes())
     content[0] ^= 1
