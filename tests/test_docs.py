@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,11 @@ def test_the_check_of_commands_finds_what_is_wrong() -> None:
     assert _alternatives("configs/network_{unet,x}.yaml") == ["configs/network_unet.yaml", "configs/network_x.yaml"]
     assert {"training", "max_epochs"} <= set(_merged("['configs/train.yaml','configs/network_unet.yaml']"))
     assert CONFIGS == ROOT / "configs"
+
+
+@pytest.mark.parametrize("target", ["train", "study", "evaluate", "publish", "segment"])
+def test_a_make_target_runs_the_bundles_command(target: str) -> None:
+    command = ["make", "--dry-run", target, "RUN=a-run", "INPUT=in", "OUTPUT=out"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (line,) = [line for line in said.splitlines() if "--config_file" in line]
+    assert line.startswith(".venv/bin/python -m monai.bundle run ")
