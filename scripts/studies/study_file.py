@@ -137,7 +137,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         margin=_number(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=_one_of(value["reference"], names, "reference"),
         unit=str(value["unit"]),
-        tune=_tune(value["tune"], [*value["factors"], *value["settings"]]),
+        tune=_tune(value["tune"], value["factors"]),
         hours=hours,
         paper_table=None if value["paper_table"] is None else _whole(value["paper_table"], "paper_table", 2, 7),
         output_dir=Path(value["output_dir"] or f"runs/studies/{name}").expanduser().resolve(),
@@ -209,11 +209,11 @@ def _score(score: Any, labels: Any) -> str:
     return str(score)
 
 
-def _tune(tune: Any, keys: Iterable[str]) -> bool:
+def _tune(tune: Any, factors: Iterable[str]) -> bool:
     if tune is None or not isinstance(tune, bool):
         raise UserError(f"tune must be true (each condition gets its learning rate) or false, got {tune!r}")
-    if tune and "learning_rate" in keys:
-        raise UserError("tune chooses the learning rate, which the study also sets; leave one of them away")
+    if tune and "learning_rate" in factors:
+        raise UserError("tune chooses the learning rate, which is also a factor of the study; leave one of them away")
     return tune
 
 

@@ -133,6 +133,9 @@ def test_tuning_tries_a_third_once_and_three_times_the_rate(tmp_path: Path) -> N
     runs = plan_tuning(study)
     rates = [(run.condition, round(run.learning_rate or 0, 7)) for run in runs]
     assert rates == [(name, rate) for name in ("CE", "FL") for rate in (0.0001667, 0.0005, 0.0015)]
+    losses = {"loss": {"CE": "ce", "FL": {"loss": "fl", "learning_rate": 0.3}}}
+    own = plan_tuning(tiny_study(tmp_path, tune=True, factors=losses, settings={"learning_rate": 0.003}))
+    assert [run.learning_rate for run in own] == pytest.approx([0.001, 0.003, 0.009, 0.1, 0.3, 0.9])
     assert {(run.repeat, run.fold, run.overrides["split_seed"]) for run in runs} == {(0, 0, 0)}
     assert {run.repeat for run in plan_repeats(study, range(1, 3))} == {1, 2}
 
