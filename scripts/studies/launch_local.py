@@ -52,7 +52,7 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
         return
     done = len(runs) - len(waiting)
     with (
-        _Pool(study_dir, jobs, threads or max(1, len(os.sched_getaffinity(0)) // jobs)) as pool,
+        Pool(study_dir, jobs, threads or max(1, len(os.sched_getaffinity(0)) // jobs)) as pool,
         _stop_on_signals(),
         tqdm(total=len(runs), initial=done, desc="runs", unit="run", disable=None) as bar,
     ):
@@ -64,7 +64,7 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
             raise Stopped from None
 
 
-def _work(pool: _Pool, waiting: deque[PlannedRun], bar: Any) -> None:
+def _work(pool: Pool, waiting: deque[PlannedRun], bar: Any) -> None:
     elsewhere: deque[PlannedRun] = deque()
     failed = 0
     while waiting or pool.running or elsewhere:
@@ -88,7 +88,7 @@ def _work(pool: _Pool, waiting: deque[PlannedRun], bar: Any) -> None:
                 waiting.append(run)
 
 
-class _Pool:
+class Pool:
     """Processes of runs, forked from one that has imported everything."""
 
     def __init__(self, study_dir: Path, jobs: int, threads: int) -> None:
@@ -98,7 +98,7 @@ class _Pool:
         self.running: dict[BaseProcess, PlannedRun] = {}
         self._context = multiprocessing.get_context("forkserver")
 
-    def __enter__(self) -> _Pool:
+    def __enter__(self) -> Pool:
         root = str(BASE_CONFIG.parents[1])
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         os.environ.setdefault("OMP_NUM_THREADS", str(self.threads))

@@ -15,7 +15,7 @@ from scripts.studies.launch_local import run_locally
 from scripts.studies.slurm_script import submit, write_array
 from scripts.studies.status import read_status
 from tests.studies.one_node_slurm import in_queue, missing_programs, one_node_slurm, restarts, start_now
-from tests.studies.tiny_study import tiny_study
+from tests.studies.tiny_study import lend_data, tiny_study
 
 PATIENCE = 280  # seconds
 
@@ -60,35 +60,36 @@ def slurm(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("slurm")
 def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_never_stopped(tmp_path: Path) -> None:
-    changes = {"folds": {"number": 3, "run": 1}}
+    hold = tmp_path / "hold"
+    hold.touch()
+    changes = {"folds": {"number": 3, "run": 1}, "hold": hold}
     study = tiny_study(tmp_path / "preempted", **changes)
     runs = all_runs(study)
     job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:10:00", "partition": "low", "at_once": 2}))
-    _wait(lambda: (study.output_dir / runs[0].name / LAST).is_file(), "the first run keeps a state")
-    urgent = [
-        "sbatch",
-        "--parsable",
-        "--partition=high",
-        "--exclusive",
-        "--wrap",
-        "true",
-        f"--output={tmp_path}/urgent",
-    ]
-    subprocess.run(urgent, check=True, capture_output=True)
+    _wait(lambda: all((study.output_dir / run.name / LAST).is_file() for run in runs), "every run keeps a state")
+    _submit_urgent_job(tmp_path)
+    _wait(lambda: restarts(job) >= 1, "the preempted tasks are requeued")
+    hold.unlink()
 
     def all_done() -> bool:
         for task in range(len(runs)):
             start_now(f"{job}_{task}")
         return all(status.state == "done" for status in read_status(study.output_dir, runs))
 
-    _wait(lambda: restarts(job) >= 1, "the preempted tasks are requeued")
     _wait(all_done, "the requeued tasks end")
     _wait(lambda: not in_queue(job), "the job leaves the queue")
     twin = tiny_study(tmp_path / "twin", **changes)
+    lend_data(tmp_path / "preempted", tmp_path / "twin")
     run_locally(twin.output_dir, all_runs(twin), 2, 1)
     for run in runs:
         files = [evaluation_folder(one.output_dir / run.name, "test") / PER_CASE for one in (study, twin)]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def _submit_urgent_job(folder: Path) -> None:
+    """A job that needs the whole node now."""
+    words = ["sbatch", "--parsable", "--partition=high", "--exclusive", "--wrap", "true", f"--output={folder}/urgent"]
+    subprocess.run(words, check=True, capture_output=True)
 
 
 def _wait(true: object, what: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing.process
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,11 @@ from scripts.runs.run_files import LAST, MODEL, PER_CASE, evaluation_folder
 from scripts.runs.signals import EXIT_CODE
 from scripts.studies.blocks import all_runs, next_block
 from scripts.studies.grid import PlannedRun
-from scripts.studies.launch_local import run_locally
-from scripts.studies.run_record import write_plan
+from scripts.studies.launch_local import Pool, run_locally
+from scripts.studies.run_record import LOG, write_plan
 from scripts.studies.status import read_status
 from scripts.studies.study_file import Study
-from tests.studies.tiny_study import command, tiny_config, tiny_study
+from tests.studies.tiny_study import command, lend_data, tiny_config, tiny_study
 from tests.workflows import ROOT, run_workflow
 
 
@@ -73,6 +76,9 @@ def test_the_same_command_does_nothing_again_and_reports(done: Path, capsys: pyt
 def test_a_run_of_a_study_is_the_training_that_its_configuration_describes(done: Path, tmp_path: Path) -> None:
     study = tiny_study(done)
     run = all_runs(study)[1]
+    (tmp_path / "prepared").symlink_to(done / "study" / "prepared")  # preparing and MLflow's tables take longer than it
+    (tmp_path / "data").symlink_to(done / "study" / "data")
+    shutil.copy(done / "study" / "mlflow.db", tmp_path)
     names = [Path(file).name if "network" not in file else file for file in run.files]
     overrides = {**run.overrides, "output_dir": str(tmp_path)}
     threads = torch.get_num_threads()
@@ -84,31 +90,35 @@ def test_a_run_of_a_study_is_the_training_that_its_configuration_describes(done:
     assert (tmp_path / run.name / MODEL).read_bytes() == (study.output_dir / run.name / MODEL).read_bytes()
 
 
-def start(study: Study, run: PlannedRun) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def begun(study: Study, run: PlannedRun, kept: str) -> Iterator[multiprocessing.process.BaseProcess]:
+    """The process of a run, as the local launcher starts it, once it has written a file of its run folder."""
     write_plan(study.output_dir, [run])
-    words = [sys.executable, "-m", "scripts.studies.run_one", str(study.output_dir), run.name, "--threads", "1"]
-    return subprocess.Popen(words, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"})
-
-
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    while not path.is_file():
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
+    with Pool(study.output_dir, 1, 1) as pool:
+        pool.start(run)
+        (process,) = pool.running
+        while not (study.output_dir / run.name / kept).is_file():
+            assert process.is_alive(), "it ended before it could be stopped"
+            time.sleep(0.005)
+        yield process
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_scores(
     done: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    reference, study = tiny_study(done), tiny_study(tmp_path)
+    hold = tmp_path / "hold"
+    hold.touch()
+    reference, study = tiny_study(done), tiny_study(tmp_path, hold=hold)
+    lend_data(done, tmp_path)
     run = all_runs(study)[1]
-    process = start(study, run)
-    wait_for(study.output_dir / run.name / LAST, process)
-    assert read_status(study.output_dir, [run])[0].state == "running"
-    process.send_signal(number)
-    code = process.wait()
-    assert code == (EXIT_CODE if number == signal.SIGTERM else -signal.SIGKILL)
+    with begun(study, run, LAST) as process:
+        assert read_status(study.output_dir, [run])[0].state == "running"
+        os.kill(int(process.pid or 0), number)
+        process.join(60)
+        assert process.exitcode == (EXIT_CODE if number == signal.SIGTERM else -signal.SIGKILL)
     assert read_status(study.output_dir, [run])[0].state == "stopped"
+    hold.unlink()
     run_locally(study.output_dir, [run], 1, 1)
     assert read_status(study.output_dir, [run])[0].state == "done"
     assert scores(study, run) == scores(reference, run)
@@ -116,22 +126,24 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_scores(
     assert twin.read_bytes() == (reference.output_dir / run.name / MODEL).read_bytes()
 
 
-def test_two_starters_do_each_run_once(tmp_path: Path) -> None:
+def test_two_starters_do_each_run_once(done: Path, tmp_path: Path) -> None:
     study = tiny_study(tmp_path, folds={"number": 3, "run": 1})
+    lend_data(done, tmp_path)
     runs = all_runs(study)
-    process = start(study, runs[0])
-    wait_for(study.output_dir / runs[0].name / "log.txt", process)
-    run_locally(study.output_dir, runs, 2, 1)  # waits for the run that another has
-    assert process.wait() == 0
+    with begun(study, runs[0], LOG) as process:
+        run_locally(study.output_dir, runs, 2, 1)  # waits for the run that another has
+        process.join(60)
+        assert process.exitcode == 0
     assert states(study) == ["done", "done"]
 
 
 def test_a_run_that_fails_is_named_with_its_last_line_and_stops_no_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     factors = {"loss": {"good": "ce", "bad": {"loss": "ce", "learning_rate": 1e30}}}
     config = tiny_config(tmp_path, factors=factors, folds={"number": 3, "run": 1})
     study = tiny_study(tmp_path, factors=factors, folds={"number": 3, "run": 1})
+    lend_data(done, tmp_path)
     run_locally(study.output_dir, all_runs(study), 2, 1)
     good, bad = read_status(study.output_dir, all_runs(study))
     assert (good.state, bad.state) == ("done", "failed")
@@ -157,8 +169,9 @@ def test_a_condition_that_can_not_be_trained_is_refused_before_anything_runs(tmp
     assert not (tmp_path / "study" / "launches.json").exists()
 
 
-def test_commands_for_another_scheduler_are_written_one_a_run(tmp_path: Path) -> None:
+def test_commands_for_another_scheduler_are_written_one_a_run(done: Path, tmp_path: Path) -> None:
     path = tmp_path / "commands.txt"
+    lend_data(done, tmp_path)
     command(tiny_config(tmp_path), "planning", tmp_path, commands=str(path))
     lines = path.read_text().splitlines()
     assert len(lines) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scripts.studies.study_file import Study, read_study
 from tests.workflows import CONFIGS, TINY_PHANTOM
 
 COMMANDS = {name: {"_target_": f"scripts.studies.commands.{name}"} for name in ("studying", "planning", "reporting")}
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "network_name": "tiny",
     "network_def": {
         "_target_": "tests.tiny_network.TinyNetwork",
@@ -24,16 +25,21 @@ NETWORK = {
 }
 
 
-def tiny_config(folder: Path, **changes: Any) -> dict[str, Any]:
-    """The keys of a study file of two losses, three folds and one repeat; everything lies below ``folder``."""
+def tiny_config(folder: Path, *, hold: Path | None = None, **changes: Any) -> dict[str, Any]:
+    """The keys of a study file of two losses, three folds and one repeat; everything lies below ``folder``.
+
+    While there is a file ``hold``, its trainings wait in their second iteration until they are asked to stop.
+    """
     network = folder / "network_tiny.yaml"
     folder.mkdir(parents=True, exist_ok=True)
-    network.write_text(yaml.safe_dump(NETWORK))
+    held = {"_target_": "tests.studies.held_network.HeldNetwork", "hold": str(hold)} if hold is not None else {}
+    definition = {**NETWORK, "network_def": {**NETWORK["network_def"], **held}}
+    network.write_text(yaml.safe_dump(definition))
     settings = {key: value for key, value in TINY_PHANTOM.items() if key != "num_folds"}
     return {
         "study": "tiny",
         "parts": {"network": str(network)},
-        "settings": {**settings, "max_epochs": 2, "device": "cpu"},
+        "settings": {**settings, "max_epochs": 2, "device": "cpu", "checkpoint_interval": 0},
         "factors": {"loss": ["ce", "adfl"]},
         "repeats": 1,
         "folds": 3,
@@ -45,9 +51,21 @@ def tiny_config(folder: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-def tiny_study(folder: Path, **changes: Any) -> Study:
+def tiny_study(folder: Path, *, hold: Path | None = None, **changes: Any) -> Study:
     """The same as a study."""
-    return read_study(tiny_config(folder, **changes))
+    return read_study(tiny_config(folder, hold=hold, **changes))
+
+
+def lend_data(of: Path, to: Path) -> None:
+    """Give a study below ``to`` the prepared data and the empty tables of MLflow of a study below ``of``.
+
+    Both take longer to make than a run takes.
+    """
+    study = to / "study"
+    study.mkdir(parents=True, exist_ok=True)
+    for name in ("data", "prepared"):
+        shutil.copytree(of / "study" / name, study / name)
+    shutil.copy(of / "study" / "mlflow.db", study)
 
 
 def command(config: dict[str, Any], name: str, folder: Path, **overrides: Any) -> None:
