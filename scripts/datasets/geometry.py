@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .slice_grid import SliceGrid
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -32,14 +34,13 @@ class Geometry:
         """Whether distances are known: a plane needs two steps, a volume three."""
         return self.spacing is not None and (len(self.spacing) == 3 or self.size[2] == 1)
 
-    def resized(self, image_size: tuple[int, int]) -> Geometry:
-        """The grid of the slices, which show the same field of view with other pixels."""
-        width, height = image_size
+    def of_slices(self, grid: SliceGrid) -> Geometry:
+        """The grid of the slices, which show the same field of view, or the middle of it, with other pixels."""
+        size = (*grid.size, self.size[2])
         if self.spacing is None:
-            return Geometry((width, height, self.size[2]), None)
+            return Geometry(size, None)
         x, y, *z = self.spacing
-        spacing = (x * self.size[0] / width, y * self.size[1] / height, *z)
-        return Geometry((width, height, self.size[2]), spacing)
+        return Geometry(size, (x * self.size[0] / grid.whole[0], y * self.size[1] / grid.whole[1], *z))
 
     def record(self) -> dict[str, Any]:
         """As ``dataset.json`` holds it."""

@@ -13,8 +13,10 @@ from typing import Any
 from ..errors import UserError
 from ..formats.listing import spell
 from ..formats.reading import source_files
+from ..palette import has_background
 from .cases import Case
 from .content_hashes import hash_content
+from .slice_grid import PixelSpacing
 
 HashFiles = Callable[[Sequence[Path]], list[str]]
 
@@ -35,6 +37,7 @@ class Settings:
     image_size: tuple[int, int]
     ignore_index: int | None
     in_channels: int
+    pixel_spacing: PixelSpacing = None
 
     def __post_init__(self) -> None:
         if not _SAFE_NAME.fullmatch(self.name):
@@ -47,6 +50,11 @@ class Settings:
             )
         if self.in_channels not in (1, 3):
             raise UserError(f"in_channels must be 1 (gray) or 3 (colour), got {self.in_channels}")
+        if self.pixel_spacing is not None and not has_background(self.labels):
+            raise UserError(
+                f"pixel_spacing makes what lies outside of an image background, and class 0 is {self.labels[0]!r}; "
+                "leave --pixel_spacing out"
+            )
 
     def record(self) -> dict[str, Any]:
         """The settings as ``dataset.json`` holds them."""
@@ -56,6 +64,8 @@ class Settings:
             "image_size": list(self.image_size),
             "ignore_index": self.ignore_index,
             "in_channels": self.in_channels,
+            # where there is none, data that was prepared before there could be one is known again
+            **({} if self.pixel_spacing is None else {"pixel_spacing": list(self.pixel_spacing)}),
         }
 
 

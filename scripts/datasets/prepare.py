@@ -25,6 +25,7 @@ from .geometry import Geometry
 from .preparation_settings import Settings, check_size, fingerprint_cases
 from .prepared import DATASET_JSON, PreparedDataset
 from .pseudonyms import publish
+from .slice_grid import check_pixel_spacing
 from .slices import IMAGES, LABELS, ORIGINAL_LABELS, write_case
 from .splits import (
     IMAGE_LEAKY,
@@ -62,6 +63,7 @@ def prepare_dataset(
     split_file: str | Path | None = None,
     split_unit: str = "patient",
     fold: int = 0,
+    pixel_spacing: float | Sequence[float] | None = None,
     num_workers: int | None = None,
 ) -> PreparedDataset:
     """Write the cases as PNG slices with a ``dataset.json`` into ``<prepared_dir>/<name>-<fingerprint>``.
@@ -84,6 +86,8 @@ def prepare_dataset(
         split_file: JSON with a split of the user's own, or None; see ``read_split_file``.
         split_unit: "patient" or "image_leaky"; see ``PreparedDataset``.
         fold: the split to use.
+        pixel_spacing: millimetres of a slice's pixel, one number or two, where slices show the middle of the field of
+            view; None shows all of it, whatever its size. See ``SliceGrid``.
         num_workers: threads; None or 0 takes a thread per core.
 
     Raises:
@@ -104,6 +108,7 @@ def prepare_dataset(
         image_size=check_size(image_size),
         ignore_index=ignore_index,
         in_channels=in_channels,
+        pixel_spacing=check_pixel_spacing(pixel_spacing),
     )
     root = Path(prepared_dir).expanduser().resolve()
     published = publish(cases, root)
@@ -177,6 +182,7 @@ def _write_one(case: Case, *, folder: Path, settings: Settings, intensity_max: i
         intensity_max=intensity_max,
         ignore_index=settings.ignore_index,
         in_channels=settings.in_channels,
+        pixel_spacing=settings.pixel_spacing,
     )
     thumbnail = draw_thumbnail(pair, settings.labels) if case.name in shown else None
     return _Written(counts, facts_of(case, pair, len(settings.labels)), thumbnail)

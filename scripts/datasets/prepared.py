@@ -16,6 +16,7 @@ from ..errors import MissingFileError, UserError
 from .datalist import deal_images, deal_splits, image_id
 from .geometry import Geometry
 from .preparation_settings import FORMAT
+from .slice_grid import PixelSpacing, SliceGrid
 from .slices import ORIGINAL_LABELS, original_label_name
 from .splits import IMAGE_LEAKY, Split, hash_split, require_fold
 
@@ -72,6 +73,8 @@ class PreparedDataset:
         self.num_classes = len(self.labels)
         self.in_channels: int = record["in_channels"]
         self.image_size: tuple[int, int] = (record["image_size"][0], record["image_size"][1])
+        steps = record.get("pixel_spacing")
+        self.pixel_spacing: PixelSpacing = None if steps is None else (steps[0], steps[1])
         self.intensity_max: int = record["intensity_max"]
         self.ignore_index: int | None = record["ignore_index"]
         self.fingerprint: str = record["fingerprint"]
@@ -121,6 +124,11 @@ class PreparedDataset:
     def geometry(self, case: str) -> Geometry:
         """Size and spacing of a case in its own files."""
         return Geometry.of(self._cases[case]["size"], self._cases[case]["spacing"])
+
+    def slice_grid(self, case: str) -> SliceGrid:
+        """Where the pixels of a case's slices lie in the plane of its own files."""
+        geometry = self.geometry(case)
+        return SliceGrid.of(geometry.size, geometry.spacing, self.image_size, self.pixel_spacing, case)
 
     def original_label_file(self, case: str) -> Path:
         """Where a case's mask lies in its own size."""

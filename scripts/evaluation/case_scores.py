@@ -124,7 +124,7 @@ class CaseScores:
         slices.pred[place] = np.asarray(probabilities.argmax(0).cpu()).astype(np.uint8)
         slices.truth[place] = truth
         if not self.missing_originals:
-            slices.original_pred[place] = in_original_size(probabilities, self.dataset.geometry(name).size[:2])
+            slices.original_pred[place] = in_original_size(probabilities, self.dataset.slice_grid(name))
         self._score_if_whole(case)
 
     def _score_if_whole(self, case: int) -> None:
@@ -134,7 +134,7 @@ class CaseScores:
         geometry = self.dataset.geometry(name)
         pred, truth = stack(slices.pred), stack(slices.truth)
         row = self._calibration_row("ece", [bins for (owner, _), bins in self._bins.items() if owner == case])
-        row |= self._surface_row(pred, truth, geometry.resized((pred.shape[0], pred.shape[1])))
+        row |= self._surface_row(pred, truth, geometry.of_slices(self.dataset.slice_grid(name)))
         counts = None
         if not self.missing_originals:
             places = sorted(slices.original_pred)

@@ -31,7 +31,7 @@ OVERLAY = "compare.yaml"
 
 
 # What must be equal for pictures to lie side by side; split and fingerprint are compared as well.
-SAME = ("data_name", "image_size", "labels", "in_channels", "ignore_index")
+SAME = ("data_name", "image_size", "pixel_spacing", "labels", "in_channels", "ignore_index")
 
 
 @dataclass

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..datasets import PreparedDataset
+from ..datasets.slice_grid import SliceGrid
 
 
 @dataclass
@@ -21,16 +22,12 @@ class Slices:
     original_pred: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
-def in_original_size(probabilities: torch.Tensor, size: Sequence[int]) -> NDArray[np.uint8]:
-    """Bring probabilities (C, X, Y) of a slice to another size, and take the class of the greatest, as inference does.
+def in_original_size(probabilities: torch.Tensor, grid: SliceGrid) -> NDArray[np.uint8]:
+    """Bring probabilities (C, X, Y) of a slice to its file's plane, and take the class of the greatest, as inference.
 
-    Slices were made smaller by interpolation with the corners of the field of view in place, not the middles of the
-    corner pixels; so the way back has them in place too.
+    What the slice does not show is class 0.
     """
-    resized = torch.nn.functional.interpolate(
-        probabilities[None], size=tuple(size), mode="bilinear", align_corners=False
-    )
-    return np.asarray(resized[0].argmax(0).cpu()).astype(np.uint8)
+    return np.asarray(grid.restore(probabilities).argmax(0).cpu()).astype(np.uint8)
 
 
 def stack(planes: dict[int, NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import Resize
 from monai.transforms.transform import Transform
-from monai.utils import ensure_tuple_rep
 from numpy.typing import NDArray
 
 from ..datasets.intensity import refuse_unusable, scale_intensities
+from ..datasets.preparation_settings import check_size
+from ..datasets.slice_grid import SliceGrid, check_pixel_spacing
 from ..errors import UserError
 from ..formats.reading import read_image
 from ..formats.volume import Volume
@@ -51,20 +51,27 @@ class LoadInput(Transform):  # type: ignore[misc]  # MONAI has no types
 
 
 class ResizeInPlane(Transform):  # type: ignore[misc]  # MONAI has no types
-    """Resize the slices of an image to the network's size, as preparing does.
+    """Bring the slices of an image to the network's size, as preparing does.
 
     Args:
         image_size: pixels along x and y, or one number for both.
+        pixel_spacing: millimetres of a slice's pixel, or None; see ``SliceGrid``.
     """
 
-    def __init__(self, image_size: int | Sequence[int]) -> None:
-        self.resize = Resize(ensure_tuple_rep(image_size, 2), mode="bilinear", align_corners=False, anti_aliasing=True)
+    def __init__(self, image_size: int | Sequence[int], pixel_spacing: float | Sequence[float] | None = None) -> None:
+        self.size, self.pixel_spacing = check_size(image_size), check_pixel_spacing(pixel_spacing)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Replace ``image`` (C, X, Y, Z) by (C, width, height, Z)."""
+        """Replace ``image`` (C, X, Y, Z) by (C, width, height, Z), and add its ``grid``.
+
+        Raises:
+            ValueError: the network has a pixel spacing, and the image's is unknown.
+        """
+        volume, case = data["volume"], data["case"]
+        grid = SliceGrid.of(volume.array.shape, volume.spacing, self.size, self.pixel_spacing, case.path)
         planes = data["image"].permute(0, 3, 1, 2)  # (C, X, Y, Z) -> (C, Z, X, Y): slices as channels
-        resized = torch.stack([torch.as_tensor(self.resize(channel)) for channel in planes])
-        return {**data, "image": resized.permute(0, 2, 3, 1)}
+        resized = torch.stack([grid.image(channel) for channel in planes])
+        return {**data, "grid": grid, "image": resized.permute(0, 2, 3, 1)}
 
 
 def _channels(case: Input, volume: Volume, wanted: int) -> NDArray[Any]:

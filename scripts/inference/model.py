@@ -22,8 +22,14 @@ from ..runs.run_configuration import read_run_configuration
 from ..runs.run_files import CONFIG, MODEL
 from ..runs.run_folder import find_run_dir
 
-SETTINGS = ("labels", "in_channels", "image_size", "network_def")  # of a training, that inference must have
-_AGREE = SETTINGS[:3]  # what the networks of an ensemble must have in common
+SETTINGS = (
+    "labels",
+    "in_channels",
+    "image_size",
+    "pixel_spacing",
+    "network_def",
+)  # of a training, that inference must have
+_AGREE = SETTINGS[:4]  # what the networks of an ensemble must have in common
 _SHARES = "training_shares"  # in model.json
 
 
@@ -160,6 +166,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
             continue
         found[key] = config[key]
         wanted += [name for text in flatten(config[key]).values() for name in REFERENCE.findall(text)]
+    found.setdefault("pixel_spacing", None)  # a run from before there was one
     if set(SETTINGS) - set(found):
         raise KeyError(f"no {', '.join(sorted(set(SETTINGS) - set(found)))}")
     if isinstance(found["network_def"], dict) and "pretrained_path" in found["network_def"]:

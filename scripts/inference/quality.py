@@ -42,21 +42,27 @@ class Describe(Transform):  # type: ignore[misc]  # MONAI has no types
         """Add ``classes``, a row for each foreground class, and ``flags``, sentences, to ``result``."""
         mask, result = data["pred"], data["result"]
         rows = measure(mask, data["volume"], self.labels, result["confidence"])
-        flags = [*self._flags(mask, rows, data["volume"].affine is not None), *data["volume"].notes]
+        flags = [*self._flags(mask, rows, data["volume"].affine is not None, data["grid"].seen), *data["volume"].notes]
         return {**data, "result": {**result, "classes": rows, "flags": flags}}
 
-    def _flags(self, mask: NDArray[np.uint8], rows: Sequence[Mapping[str, Any]], in_space: bool) -> list[str]:
+    def _flags(
+        self, mask: NDArray[np.uint8], rows: Sequence[Mapping[str, Any]], in_space: bool, seen: tuple[slice, slice]
+    ) -> list[str]:
         if not any(row["voxels"] for row in rows):
             return ["no foreground"]
         objects = has_background(self.labels)  # a street's sky is in several parts and at the border, as it should be
-        return [flag for row in rows if row["voxels"] for flag in self._of_class(mask, row, objects, in_space)]
+        return [flag for row in rows if row["voxels"] for flag in self._of_class(mask, row, objects, in_space, seen)]
 
-    def _of_class(self, mask: NDArray[np.uint8], row: Mapping[str, Any], objects: bool, in_space: bool) -> list[str]:
+    def _of_class(
+        self, mask: NDArray[np.uint8], row: Mapping[str, Any], objects: bool, in_space: bool, seen: tuple[slice, slice]
+    ) -> list[str]:
         name, flags = row["class"], []
         if objects and row["components"] > 1:
             flags.append(f"{name} is in {row['components']} parts")
-        if objects and (borders := touched_borders(mask == self.labels.index(name), in_space)):
-            flags.append(f"{name} touches the image's {' and '.join(borders)}")
+        part = mask[seen]
+        if objects and (borders := touched_borders(part == self.labels.index(name), in_space)):
+            owner = "image" if part.shape == mask.shape else "part that the network saw"
+            flags.append(f"{name} touches the {' and '.join(borders)} of the {owner}")
         if row["confidence"] < self.min_confidence:
             flags.append(f"{name} has a mean probability of {row['confidence']:.2f}")
         if name in self.training_shares:
@@ -105,6 +111,6 @@ def touched_borders(inside: NDArray[np.bool_], in_space: bool) -> list[str]:
         in_space: whether the image lies in space.
     """
     planes = np.asarray(inside.any(axis=2))
-    in_plane = planes[0].any() or planes[-1].any() or planes[:, 0].any() or planes[:, -1].any()
+    in_plane = any(edge.any() for edge in (planes[:1], planes[-1:], planes[:, :1], planes[:, -1:]))
     ends = in_space and inside.shape[2] > 1 and (inside[..., 0].any() or inside[..., -1].any())
     return ["border"] * bool(in_plane) + ["first or last slice"] * bool(ends)

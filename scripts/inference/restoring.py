@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import Resize
 from monai.transforms.transform import Transform
 from numpy.typing import NDArray
 from scipy.ndimage import generate_binary_structure, label
 
 
 class RestoreGrid(Transform):  # type: ignore[misc]  # MONAI has no types
-    """Resize probabilities slice by slice to the image's size, and take the most probable class.
+    """Bring probabilities slice by slice to the image's grid, and take the most probable class.
+
+    What the network did not see, outside of its slices, is class 0.
 
     Args:
         probabilities: keep the probabilities too, 4 bytes per voxel and class.
@@ -30,13 +31,12 @@ class RestoreGrid(Transform):  # type: ignore[misc]  # MONAI has no types
         """
         size = data["volume"].array.shape[:3]
         predicted = torch.as_tensor(data["pred"])[0]
-        resize = Resize(size[:2], mode="bilinear", align_corners=False)
         mask = np.empty(size, dtype=np.uint8)
         classes = len(predicted)
         kept = np.empty((*size, classes), dtype=np.float32) if self.probabilities else None
         sums, counts = np.zeros(classes), np.zeros(classes)
         for z in range(size[2]):
-            plane = torch.as_tensor(resize(predicted[..., z])).cpu()  # (K, X, Y)
+            plane = data["grid"].restore(predicted[..., z]).cpu()  # (K, X, Y)
             best = plane.max(dim=0)
             mask[..., z] = best.indices.numpy()
             sums += np.bincount(best.indices.ravel().numpy(), weights=best.values.ravel().numpy(), minlength=classes)

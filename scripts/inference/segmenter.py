@@ -67,7 +67,9 @@ class Segmenter:
     ) -> None:
         self.network, self.device, self.inferer = network, device, inferer
         self.labels = tuple(members[0].value("labels"))
-        self.load = Compose([LoadInput(members[0].value("in_channels")), ResizeInPlane(members[0].value("image_size"))])
+        first = members[0]
+        grid = ResizeInPlane(first.value("image_size"), first.value("pixel_spacing"))
+        self.load = Compose([LoadInput(first.value("in_channels")), grid])
         self.restore = Compose(
             [
                 RestoreGrid(options["probabilities"]),

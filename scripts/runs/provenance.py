@@ -92,6 +92,7 @@ def evaluated_with(
         "split_sha256": dataset.split_sha256,
         "fold": dataset.fold,
         "image_size": list(dataset.image_size),
+        "pixel_spacing": None if dataset.pixel_spacing is None else list(dataset.pixel_spacing),
         "labels": list(dataset.labels),
         "ignore_index": dataset.ignore_index,
         "in_channels": dataset.in_channels,

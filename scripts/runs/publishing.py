@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 PROVENANCE = "model.json"  # beside the weights
 # What inference must know of a training, and what the training was.
 SETTINGS = (
-    "data_name", "labels", "in_channels", "ignore_index", "image_size", "network_name", "loss_name", "optimizer_name",
-    "fold", "seed", "max_epochs", "network_def",
+    "data_name", "labels", "in_channels", "ignore_index", "image_size", "pixel_spacing", "network_name", "loss_name",
+    "optimizer_name", "fold", "seed", "max_epochs", "network_def",
 )  # fmt: skip
 
 

@@ -14,12 +14,12 @@ from .factors import base_config
 from .grid import PlannedRun
 from .history import read_history
 from .paper_rows import paper_rows
+from .primary_score import score_title
 from .report.record import CaseScore, Failure, Provenance, StudyRecord
 from .status import RunStatus, read_status
 from .study_file import Study
 from .tuning import chosen_rates, tuning_trials
 
-PRIMARY = {"dice": "mean foreground Dice", "iou": "mean foreground IoU"}
 LEAKY = "random slices, leaky: images of one patient lie in training and test part, as in the paper"
 
 
@@ -43,7 +43,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         name=study.name,
         scores=scores,
         question=study.question,
-        primary=_primary(study.score),
+        primary=score_title(study.score),
         margin=study.margin,
         reference=study.reference,
         unit=study.unit,
@@ -107,9 +107,11 @@ def _settings(study: Study) -> dict[str, str]:
     factors = set(study.conditions[0].levels)
     wanted = {
         "data": "data_name", "network": "network_name", "optimizer": "optimizer_name", "learning rate": "learning_rate",
-        "batch size": "batch_size", "epochs": "max_epochs", "image size": "image_size", "augmentation": "augmentation",
+        "batch size": "batch_size", "epochs": "max_epochs", "image size": "image_size",
+        "pixel spacing": "pixel_spacing", "augmentation": "augmentation",
     }  # fmt: skip
-    found = {name: str(config[key]) for name, key in wanted.items() if name not in factors and key not in factors}
+    fixed = {name: config[key] for name, key in wanted.items() if name not in factors and key not in factors}
+    found = {name: str(value) for name, value in fixed.items() if value is not None}
     if study.tune:
         found["learning rate"] = "chosen for each condition from a third, once and three times the default"
     found["model selection"] = "the epoch with the best Dice of the validation part"
@@ -132,11 +134,6 @@ def _provenance(study: Study, study_file: str, runs: Sequence[PlannedRun], comma
         split_sha256=split_hashes(study.output_dir, runs),
         commands=commands,
     )
-
-
-def _primary(score: str) -> str:
-    measure, _, label = score.partition("/")
-    return f"{'Dice' if measure == 'dice' else 'IoU'} of {label}" if label else PRIMARY[measure]
 
 
 def _shown(path: Path | str) -> str:

@@ -13,12 +13,13 @@ from ..errors import UserError
 from ..runs.run_files import JOURNAL, PER_CASE, SPLIT, evaluation_folder
 from ..tracking.journal import read_records
 from .grid import PlannedRun
+from .primary_score import split_score
 from .report.record import CaseScore, Curve, Exclusion, WeightPath
 from .run_record import RECORD, read_json
 from .status import PART
 
 # Keys that decide what is prepared.
-DATA_KEYS = {"cases", "dataset_dir", "ignore_index", "image_size", "in_channels", "labels"}
+DATA_KEYS = {"cases", "dataset_dir", "ignore_index", "image_size", "in_channels", "labels", "pixel_spacing"}
 VALIDATION, WEIGHT = "val/dice/mean", "acw/w_"
 
 
@@ -131,7 +132,7 @@ def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:
 
 def _columns(path: Path, row: dict[str, str], score: str, labels: Sequence[str]) -> list[str]:
     """Columns whose mean is the primary score."""
-    measure, _, label = score.partition("/")
+    measure, label = split_score(score)
     columns = [f"{measure}/{name}" for name in ([label] if label else labels)]
     if not columns or any(column not in row for column in columns):
         raise UserError(f"{path} has no score {score}; its columns are {', '.join(row)}")

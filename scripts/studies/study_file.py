@@ -17,11 +17,11 @@ from monai.utils import path_to_sqlite_uri
 
 from ..errors import UserError
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
+from .primary_score import check_score
 
 COMMANDS = ("studying", "planning", "reporting")
 PROTOCOLS = ("whole_patients", "random_images_leaky")
 LEAKY_FOLDS = (20, 3)  # the paper's: 5 % of the images are tested, three times
-MEASURES = ("dice", "iou")
 MOST_REPEATS = 100
 
 # What a study file may hold, and what stands where it does not say. The second group says where a study runs: changing
@@ -133,7 +133,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         repeats=_repeats(value["repeats"], hours),
         num_folds=num_folds,
         run_folds=run_folds,
-        score=_score(value["score"], merged.get("labels")),
+        score=check_score(value["score"], merged.get("labels"), conditions),
         margin=_number(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=_one_of(value["reference"], names, "reference"),
         unit=str(value["unit"]),
@@ -197,16 +197,6 @@ def _repeats(repeats: Any, hours: float | None) -> int:
     if repeats is not None:
         raise UserError(f"hours makes the study a race, which looks after {LOOKS} repeats; leave repeats away")
     return int(LOOKS[-1])
-
-
-def _score(score: Any, labels: Any) -> str:
-    measure, _, label = str(score).partition("/")
-    known = (
-        [*MEASURES] if not isinstance(labels, list) else [*MEASURES, *(f"{m}/{x}" for m in MEASURES for x in labels)]
-    )
-    if measure not in MEASURES or (isinstance(labels, list) and label and label not in labels):
-        raise UserError(f"score must be one of {', '.join(known)}, got {score!r}")
-    return str(score)
 
 
 def _tune(tune: Any, factors: Iterable[str]) -> bool:

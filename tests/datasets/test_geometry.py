@@ -5,6 +5,7 @@ import pytest
 
 from scripts.datasets import find_promise12, prepare_dataset
 from scripts.datasets.geometry import Geometry
+from scripts.datasets.slice_grid import SliceGrid
 from tests.synthetic import random_volume, write_promise12
 
 
@@ -43,9 +44,13 @@ def test_a_missing_or_damaged_mask_is_refused_in_one_line(tmp_path):
 
 def test_slices_show_the_same_field_of_view():
     # 40 pixels of 0.5 mm are 20 mm, as are 80 of 0.25 mm; 32 of 0.5 mm are 16 of 1 mm
-    assert Geometry.of((40, 32, 5), (0.5, 0.5, 3)).resized((80, 16)) == Geometry((80, 16, 5), (0.25, 1.0, 3.0))
-    assert Geometry.of((40, 32, 1), (0.5, 0.5)).resized((80, 16)) == Geometry((80, 16, 1), (0.25, 1.0))
-    assert Geometry.of((40, 32, 1), None).resized((80, 16)) == Geometry((80, 16, 1), None)
+    grid = SliceGrid((40, 32), (80, 16), (80, 16))
+    assert Geometry.of((40, 32, 5), (0.5, 0.5, 3)).of_slices(grid) == Geometry((80, 16, 5), (0.25, 1.0, 3.0))
+    assert Geometry.of((40, 32, 1), (0.5, 0.5)).of_slices(grid) == Geometry((80, 16, 1), (0.25, 1.0))
+    assert Geometry.of((40, 32, 1), None).of_slices(grid) == Geometry((80, 16, 1), None)
+    # the middle 20 x 20 of 80 x 16 pixels, padded along y: the pixels stay
+    middle = SliceGrid((40, 32), (80, 16), (20, 20))
+    assert Geometry.of((40, 32, 5), (0.5, 0.5, 3)).of_slices(middle) == Geometry((20, 20, 5), (0.25, 1.0, 3.0))
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ CHANGES = {
     "labels": {"labels": ["background", "gland"]},
     "ignore_index": {"ignore_index": 255},
     "name": {"name": "other"},
+    "pixel spacing": {"pixel_spacing": 0.5},
 }
 
 
@@ -243,6 +244,12 @@ def edit(cases, index, **change):
         ({"image_size": 96.0}, "image_size must be one or two whole numbers, 16 to 4096, got 96.0"),
         ({"image_size": "96"}, "image_size must be one or two whole numbers, 16 to 4096, got 96"),
         ({"image_size": [96, 96, 96]}, "image_size must be one or two whole numbers"),
+        ({"pixel_spacing": 0}, "pixel_spacing must be null or one or two numbers of millimetres, 0.001 to 1000, got 0"),
+        ({"pixel_spacing": [1, 1, 1]}, "pixel_spacing must be null or one or two numbers"),
+        ({"pixel_spacing": "0.5"}, "pixel_spacing must be null or one or two numbers"),
+        ({"pixel_spacing": True}, "pixel_spacing must be null or one or two numbers"),
+        ({"pixel_spacing": 0.5, "labels": ["sky", "road"]}, "outside of an image background, and class 0 is 'sky'"),
+        ({"pixel_spacing": 0.002}, r"Case00.mhd would have 10000 x 8000 pixels of 0.002 x 0.002 mm, at most 8192"),
         ({"num_folds": 7}, "num_folds must be 3 to 6, the number of patients, got 7"),
         ({"num_folds": 2}, "num_folds must be 3 to 6, the number of patients, got 2"),
         ({"fold": 3}, r"fold must be 0 to 2, got 3; the data set has 3 split\(s\)"),

@@ -14,7 +14,8 @@ from monai.transforms import (
 from PIL import Image
 
 from scripts.datasets import Case, MetaImageReader, find_phantom
-from scripts.datasets.slices import resize_label, slice_name, write_case
+from scripts.datasets.slice_grid import SliceGrid
+from scripts.datasets.slices import slice_name, write_case
 from tests.synthetic import random_volume, write_mhd
 
 
@@ -119,5 +120,5 @@ def test_a_smaller_mask_takes_the_voxel_in_the_middle_of_each_pixel(tmp_path):
 def test_each_pixel_of_a_mask_takes_the_class_of_the_voxel_that_its_middle_lies_in():
     """Middles of 3 pixels over 5 voxels: 5/6, 15/6 and 25/6, so 0, 2 and 4; the voxel of the edge would be 0, 1, 3."""
     label = np.arange(5, dtype=np.uint8)[:, np.newaxis, np.newaxis] * np.ones((1, 5, 1), dtype=np.uint8)
-    np.testing.assert_array_equal(resize_label(label, (3, 5))[:, 0, 0], [0, 2, 4])
-    np.testing.assert_array_equal(resize_label(np.swapaxes(label, 0, 1), (5, 3))[0, :, 0], [0, 2, 4])
+    np.testing.assert_array_equal(SliceGrid((5, 5), (3, 5), (3, 5)).mask(label)[:, 0, 0], [0, 2, 4])
+    np.testing.assert_array_equal(SliceGrid((5, 5), (5, 3), (5, 3)).mask(np.swapaxes(label, 0, 1))[0, :, 0], [0, 2, 4])

@@ -123,6 +123,32 @@ def test_the_primary_score_of_every_case_is_as_worked_by_hand(tmp_path: Path, mo
     assert {row["patient"] for row in images} == {f"patient {c}" for c in CASES}
 
 
+def test_what_slices_do_not_show_counts_as_background_in_the_size_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices show 16 of 20 pixels along x, from 2 to 18, and 4 more rows around the 16 along y.
+
+    A's network is right wherever it looks, but the file's gland lies at 0 to 6: on the slices all 4 x 4 pixels of a
+    plane are found, in the file 16 of 24: 2 * 16 / (16 + 24) = 0.8. In each of two planes 8 pixels of 0.75 mm3 are
+    missed, 12 mm3.
+    """
+    in_file = _box(1, slice(0, 6))
+    seen = np.pad(in_file[2:18], ((0, 0), (2, 2), (0, 0)))
+    monkeypatch.setitem(CASES, "A", (in_file, in_file))
+    dataset = _prepare(tmp_path, (16, 20), pixel_spacing=0.5)
+    for name, pair in CASES.items():
+        shown = [np.pad(mask[2:18], ((0, 0), (2, 2), (0, 0))) for mask in pair]
+        monkeypatch.setitem(CASES, name, (shown[0], shown[1]))
+    assert np.array_equal(CASES["A"][0], seen)
+    row = _evaluate(tmp_path, monkeypatch, dataset)[0][0]
+    assert (row["case"], row["dice/gland"], row["original/dice/gland"]) == ("A", "1.000000", "0.800000")
+    assert float(row["volume_difference_ml/gland"]) == 0
+    assert float(row["original/volume_difference_ml/gland"]) == pytest.approx(-0.012)
+    # the surface of the file's gland at 0 to 6 is 2 pixels, 1 mm, beyond that of the prediction at one of its ends
+    assert float(row["original/hd95_mm/gland"]) == pytest.approx(1.0)
+    assert float(row["hd95_mm/gland"]) == 0
+
+
 def test_the_tables_and_the_picture_of_this_network_wait_for_mlflow_in_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +318,7 @@ def test_the_way_back_to_the_size_of_the_file_is_that_of_inference(size: tuple[i
     from monai.data import MetaTensor
     from monai.transforms import Compose, Invertd, Resized
 
+    from scripts.datasets.slice_grid import SliceGrid
     from scripts.evaluation.original_grid import in_original_size
 
     resize = Compose([Resized("image", (20, 16, -1), mode="bilinear", align_corners=False, anti_aliasing=True)])
@@ -300,4 +327,5 @@ def test_the_way_back_to_the_size_of_the_file_is_that_of_inference(size: tuple[i
     item["pred"] = MetaTensor(odds, meta=item["image"].meta, applied_operations=item["image"].applied_operations)
     back = Invertd("pred", resize, "image", nearest_interp=False, to_tensor=True)(item)["pred"].argmax(0)
     for place in range(2):
-        np.testing.assert_array_equal(in_original_size(odds[..., place], size), back[..., place])
+        grid = SliceGrid(size, (20, 16), (20, 16))
+        np.testing.assert_array_equal(in_original_size(odds[..., place], grid), back[..., place])

@@ -205,6 +205,7 @@ def test_what_the_run_says_is_taken_and_what_differs_is_refused(tmp_path: Path) 
     write_mhd(tmp_path / "in" / "A.mhd", IMAGE)
     write_run(tmp_path / "runs", labels=["background", "nerve", "vessel"])
     assert "image_size is 64, of" in refused(tmp_path, tmp_path / "in", image_size=64)
+    assert "pixel_spacing is 0.5, of" in refused(tmp_path, tmp_path / "in", pixel_spacing=0.5)
     assert segment(tmp_path, tmp_path / "in", image_size=16) == 0
     with (tmp_path / "out" / "report" / "classes.csv").open() as file:
         assert [row["class"] for row in csv.DictReader(file)] == ["nerve", "vessel"]
@@ -247,6 +248,7 @@ def test_runs_that_vote_have_the_mean_of_their_probabilities(tmp_path: Path) -> 
     for name, level in (("low", 0.2), ("high", 0.95)):
         write_run(tmp_path / "runs", name, level=level)
     write_run(tmp_path / "runs", "small", size=8)
+    write_run(tmp_path / "runs", "spaced", pixel_spacing=0.5)
     assert segment(tmp_path, tmp_path / "in", run_name="low", ensemble=["high"], probabilities=True) == 0
     image = nib.load(tmp_path / "out" / "A_probabilities.nii.gz")
     found = np.asarray(image.dataobj)
@@ -257,6 +259,18 @@ def test_runs_that_vote_have_the_mean_of_their_probabilities(tmp_path: Path) -> 
     assert "an ensemble is of runs that differ in" in refused(
         tmp_path, tmp_path / "in", run_name="low", ensemble=["small"]
     )
+    assert "pixel_spacing of spaced is 0.5, of low None" in refused(
+        tmp_path, tmp_path / "in", run_name="low", ensemble=["spaced"]
+    )
+
+
+def test_the_pixel_spacing_of_a_run_is_taken_and_may_be_given_again(tmp_path: Path) -> None:
+    write_mhd(tmp_path / "in" / "A.mhd", np.pad(IMAGE, ((8, 8), (4, 4), (0, 0))))  # of 0.5 mm
+    write_run(tmp_path / "runs", size=24, pixel_spacing=[0.5, 0.5])
+    for given in ({}, {"pixel_spacing": [0.5, 0.5]}):
+        assert segment(tmp_path, tmp_path / "in", **given) == 0
+        mask = itk.array_from_image(itk.imread(str(tmp_path / "out" / "A_segmentation.mhd"))).T
+        np.testing.assert_array_equal(mask, np.pad(TRUTH, ((8, 8), (4, 4), (0, 0))))
 
 
 def test_a_published_model_brings_its_settings_and_another_ones_are_refused(tmp_path: Path) -> None:

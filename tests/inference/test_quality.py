@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scripts.datasets.slice_grid import SliceGrid
 from scripts.formats.volume import Volume
 from scripts.inference import Describe
 
 LABELS = ["background", "gland", "cyst"]
+WHOLE = SliceGrid((12, 12), (12, 12), (12, 12))
 
 
 def described(mask: np.ndarray[Any, Any], spacing: Any = (2.0, 1.0, 5.0), **options: Any) -> dict[str, Any]:
     confidence = options.pop("confidence", [0.9, 0.9, 0.9])
     affine = options.pop("affine", np.eye(4))
     volume = Volume(np.zeros(mask.shape), affine, spacing)
-    data = {"pred": mask, "volume": volume, "result": {"confidence": confidence}}
+    data = {"pred": mask, "volume": volume, "result": {"confidence": confidence}, "grid": options.pop("grid", WHOLE)}
     return Describe(options.pop("labels", LABELS), **options)(data)["result"]
 
 
@@ -48,13 +50,16 @@ def test_a_box_measures_what_a_ruler_says() -> None:
     [
         (block(), {}, ["no foreground"]),
         (block((1, INNER), (1, (slice(8, 9), slice(8, 9), slice(2, 3)))), {}, ["gland is in 2 parts"]),
-        (block((2, (slice(0, 3), slice(4, 6), slice(1, 3)))), {}, ["cyst touches the image's border"]),
+        (block((2, (slice(0, 3), slice(4, 6), slice(1, 3)))), {}, ["cyst touches the border of the image"]),
         (block((2, (slice(3, 5), slice(10, 12), slice(0, 3)))), {},
-         ["cyst touches the image's border and first or last slice"]),
+         ["cyst touches the border and first or last slice of the image"]),
         (block((1, INNER)), {"confidence": [0.9, 0.6, 0.9]}, ["gland has a mean probability of 0.60"]),
         (block((1, INNER)), {"training_shares": {"gland": [0.1, 0.2]}},
          ["gland is 2.78% of the image, 10.00% to 20.00% in the training"]),
         (block((1, INNER)), {"training_shares": {"gland": [0.03, 0.2]}}, []),  # within a tenth of the range's end
+        (block((1, INNER)), {"grid": SliceGrid((12, 12), (24, 24), (12, 24))},  # the middle 6 of 12 along x, from 3
+         ["gland touches the border of the part that the network saw"]),
+        (block((1, INNER)), {"grid": SliceGrid((12, 12), (24, 24), (14, 24))}, []),
         (block((2, (slice(3, 5), slice(9, 11), slice(0, 3)))), {"affine": None}, []),  # a clip that begins with it
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import binary_dilation
 
 from scripts.formats.reading import read_image
 from scripts.inference import Segmenter, load_segmenter
@@ -188,6 +189,70 @@ def test_another_network_size_moves_no_edge_by_more_than_its_own_pixel(
 def _extent(mask: NDArray[np.uint8], axis: int) -> tuple[int, int]:
     places = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
     return int(places[0]), int(places[-1])
+
+
+STEPS = (0.5, 0.7, 3.0)
+
+
+def oblique(shape: tuple[int, ...], folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64], Path]:
+    """An ellipsoid in an oblique, anisotropic volume: its mask, its affine and its file."""
+    x, y, z = (np.arange(n) - n / 2 + 0.5 for n in shape)
+    far = (x[:, None, None] * STEPS[0] - 1) ** 2 / 36 + (y[None, :, None] * STEPS[1] + 1) ** 2 / 25
+    truth = (far + (z[None, None] * STEPS[2]) ** 2 / 64 < 1).astype(np.uint8)
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = OBLIQUE @ np.diag(STEPS), [12.25, -7.5, 101.0]
+    image = truth * np.int16(1000) + np.random.default_rng(0).integers(0, 20, shape).astype(np.int16)
+    nib.save(nib.Nifti1Image(image, affine), folder / "case.nii.gz")
+    return truth, affine, folder / "case.nii.gz"
+
+
+def test_a_network_of_the_files_own_pixels_gives_identical_voxels_padded_and_cropped(tmp_path: Path) -> None:
+    truth, affine, path = oblique((41, 30, 6), tmp_path)
+    run = write_run(tmp_path / "runs", size=[34, 48], pixel_spacing=list(STEPS[:2]))  # 34 of 41, 48 around 30
+    mask = load_segmenter(run)(path)
+    np.testing.assert_array_equal(mask.array, truth)
+    saved = nib.load(mask.save(tmp_path / "mask.nii.gz"))
+    np.testing.assert_array_equal(saved.affine, nib.load(path).affine)
+    np.testing.assert_allclose(world(np.asarray(saved.dataobj), saved.affine), world(truth, affine), atol=1e-3)
+
+
+@pytest.mark.parametrize("pixel_spacing", [0.3, 0.6, 1.0, 1.7, [1.3, 0.4]])
+@pytest.mark.parametrize("shape", [(40, 30, 6), (53, 47, 4)])
+def test_a_pixel_spacing_moves_no_edge_by_more_than_a_pixel_of_the_coarser_grid(
+    tmp_path: Path, pixel_spacing: Any, shape: tuple[int, int, int]
+) -> None:
+    """The resampling error: the mask lies between the object made smaller and greater by one pixel on every side."""
+    truth, _, path = oblique(shape, tmp_path)
+    run = write_run(tmp_path / "runs", size=128, pixel_spacing=pixel_spacing)
+    mask = load_segmenter(run)(path)
+    wanted = pixel_spacing if isinstance(pixel_spacing, list) else [pixel_spacing] * 2
+    box = [2 * max(1, round(w / s)) + 1 for w, s in zip(wanted, STEPS, strict=False)]
+    reach = np.ones((*box, 1), dtype=bool)
+    found, inside = mask.array == 1, truth == 1
+    assert not (found & ~binary_dilation(inside, reach)).any()
+    assert not (~found & ~binary_dilation(~inside, reach)).any()
+    assert mask.affine is not None
+    np.testing.assert_array_equal(mask.affine, nib.load(path).affine)
+
+
+def test_what_the_network_does_not_see_is_background_and_told(tmp_path: Path) -> None:
+    truth, _, path = oblique((40, 30, 6), tmp_path)
+    run = write_run(tmp_path / "runs", size=[16, 30], pixel_spacing=list(STEPS[:2]))  # of 40, from 12 to 28
+    mask = load_segmenter(run, probabilities=True)(path)
+    np.testing.assert_array_equal(mask.array[12:28], truth[12:28])
+    assert truth[:12].any()
+    assert not mask.array[:12].any()
+    assert not mask.array[28:].any()
+    assert mask.probabilities is not None
+    assert (mask.probabilities[:12, ..., 0] == 1).all()
+    assert "prostate touches the border and first or last slice of the part that the network saw" in mask.flags
+
+
+def test_an_image_without_a_spacing_is_refused_by_a_network_that_has_one(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / "photo.png")
+    segmenter = load_segmenter(write_run(tmp_path / "runs", pixel_spacing=0.5))
+    with pytest.raises(ValueError, match=r"photo\.png tells no spacing of its pixels, and pixel_spacing is set"):
+        segmenter(tmp_path / "photo.png")
 
 
 @pytest.mark.parametrize("case", ["ProstateX-0000", "ProstateX-0001"])

@@ -64,7 +64,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a fold too many": ({"folds": {"number": 5, "run": 6}}, "folds::run must be a whole number, 1 to 5, got 6"),
     "two folds": ({"folds": 2}, "folds must be 3 or more"),
     "no repeat": ({"repeats": 0}, "repeats must be a whole number, 1 to 100, got 0"),
-    "score": ({"score": "dise"}, "score must be one of dice, iou, dice/background, .* got 'dise'"),
+    "score": ({"score": "dise"}, "score must be one of dice, iou, original/dice, .* got 'dise'"),
+    "size as a factor": (
+        {"factors": {"image_size": [96, 224]}},
+        "image_size is a factor, so each condition would be scored on pixels of its own; set score: original/dice,",
+    ),
+    "spacing in a level": (
+        {"factors": {"loss": {"a": "ce", "b": {"loss": "ce", "pixel_spacing": 0.6}}}, "score": "iou/prostate"},
+        "pixel_spacing is a factor, .* set score: original/iou/prostate,",
+    ),
     "score of no label": ({"score": "dice/tumour"}, "score must be one of .*dice/prostate.* got 'dice/tumour'"),
     "margin": ({"margin": 0}, "margin must be a number above 0 and below 1, got 0"),
     "margin in percent": ({"margin": 1.0}, "margin must be a number above 0 and below 1, got 1.0"),

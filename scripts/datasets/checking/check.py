@@ -17,7 +17,8 @@ from ..datalist import Counts
 from ..pairs import read_pair
 from ..preparation_settings import check_size
 from ..pseudonyms import publish
-from ..slices import count_classes, resize_label
+from ..slice_grid import PixelSpacing, check_pixel_spacing
+from ..slices import count_classes, place_slices
 from ..splits import IMAGE_LEAKY, check_split_unit, choose_splits, read_split_file
 from ..threads import run_in_threads
 from .case_summary import Facts, facts_of, find_errors, find_warnings
@@ -50,6 +51,7 @@ def check_dataset(
     split_seed: int = 0,
     split_file: str | Path | None = None,
     split_unit: str = "patient",
+    pixel_spacing: float | Sequence[float] | None = None,
     num_workers: int | None = None,
 ) -> None:
     """Print a table of all cases, and write it with a contact sheet into ``<output_dir>/check/<name>``.
@@ -67,6 +69,7 @@ def check_dataset(
         split_seed: seed of that split.
         split_file: JSON with a split of the user's own, or None.
         split_unit: "patient" or "image_leaky".
+        pixel_spacing: millimetres of a slice's pixel, or None; see ``SliceGrid``.
         num_workers: threads; None or 0 takes a thread per core.
 
     Raises:
@@ -74,11 +77,19 @@ def check_dataset(
     """
     check_cases(cases)
     check_split_unit(split_unit, split_file)
-    size = check_size(image_size)
+    size, spacing = check_size(image_size), check_pixel_spacing(pixel_spacing)
     published = sorted(publish(cases, Path(prepared_dir).expanduser().resolve()), key=lambda case: case.name)
     check_cases(published)
     shown = choose_cases([case.name for case in published])
-    look = partial(_look, labels=labels, size=size, ignore_index=ignore_index, in_channels=in_channels, shown=shown)
+    look = partial(
+        _look,
+        labels=labels,
+        size=size,
+        pixel_spacing=spacing,
+        ignore_index=ignore_index,
+        in_channels=in_channels,
+        shown=shown,
+    )
     looked = run_in_threads(look, published, title=f"checking {name}", num_workers=num_workers)
     rows = [item.row for item in looked]
     facts = [row.facts for row in rows if row.facts is not None]
@@ -105,16 +116,18 @@ def _look(
     *,
     labels: Sequence[str],
     size: tuple[int, int],
+    pixel_spacing: PixelSpacing,
     ignore_index: int | None,
     in_channels: int,
     shown: set[str],
 ) -> _Looked:
     try:
         pair = read_pair(case, labels, ignore_index, in_channels)
+        grid, pair = place_slices(case, pair, size, pixel_spacing, len(labels))
     except (OSError, ValueError) as error:
         return _Looked(Row(case, None, error), [], None)
     picture = draw_thumbnail(pair, labels) if case.name in shown else None
-    counts = count_classes(resize_label(pair.label, size), len(labels))
+    counts = count_classes(grid.mask(pair.label), len(labels))
     return _Looked(Row(case, facts_of(case, pair, len(labels))), counts, picture)
 
 

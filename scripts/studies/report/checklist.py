@@ -57,7 +57,7 @@ def _data(context: Context) -> list[Item]:
         ("Who was included and who was not", left_out),
         ("Age, sex and disease of the patients", ""),
         ("Scanners and acquisition", ""),
-        ("Preparation of the images", _setting(context, "preprocessing", "image size")),
+        ("Preparation of the images", _setting(context, "preprocessing", "image size", "pixel spacing")),
         ("Reference standard: who annotated, how, how well they agree", ""),
         ("Number of independent units", count(table.num_patients, study.unit)),
         ("Parts for training, validation and test", f"parted by {study.unit}, {mixing}; {_folds(context)}"),
