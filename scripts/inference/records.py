@@ -5,11 +5,13 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..runs.lock import THIS_PROCESS, holder, try_lock, unlock_run
 from ..runs.provenance import file_sha256
 from ..storage.atomic_files import write_text
 from .inputs import MASK, Input
@@ -17,6 +19,7 @@ from .inputs import MASK, Input
 REPORT = "report"  # in the folder of the outputs: tables, page, pictures and records
 RECORDS, OVERLAYS = "records", "overlays"
 PROBABILITIES = "_probabilities"
+TEMPORARY = ".inference.tmp-"  # begins the name of a folder whose files are not whole yet
 
 
 class CaseRecords:
@@ -39,18 +42,33 @@ class CaseRecords:
         if report.exists() and not (report / RECORDS).is_dir():
             raise UserError(f"{report} was not written by inference; choose another --output_dir")
 
-    def make_folder(self) -> None:
-        """Make the folder of the outputs and that of the records.
+    def open_folder(self) -> None:
+        """Make the folder of the outputs and take it for this process, until ``close_folder`` or its end.
+
+        What a process that was killed has left half-written is removed.
 
         Raises:
-            ValueError: they can't be written.
+            ValueError: it can't be written, or another process writes into it.
         """
+        report = self.output_dir / REPORT
         try:
-            (self.output_dir / REPORT / RECORDS).mkdir(parents=True, exist_ok=True)
+            (report / RECORDS).mkdir(parents=True, exist_ok=True)
+            other = try_lock(report)
+            if holder(report) == THIS_PROCESS:  # and not on a file system without locks
+                for stale in self.output_dir.rglob(f"{TEMPORARY}*"):
+                    shutil.rmtree(stale, ignore_errors=True)
         except OSError as error:
             raise UserError(
                 f"output_dir {self.output_dir} can't be written: {error.strerror}; choose another --output_dir"
             ) from error
+        if other is not None:
+            raise UserError(
+                f"output_dir {self.output_dir} is in use by {other}; wait for it, or choose another --output_dir"
+            )
+
+    def close_folder(self) -> None:
+        """Let other processes write into the folder of the outputs."""
+        unlock_run(self.output_dir / REPORT)
 
     def finished(self, case: Input) -> dict[str, Any] | None:
         """What was recorded of an image, where its outputs are those that would be written again; else None.

@@ -48,6 +48,7 @@ class InferenceReport:
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._give_up)
 
     def finish(self) -> None:
         """Say what was done and what to look at; end the process with code 3 where an image was at fault."""
@@ -64,7 +65,7 @@ class InferenceReport:
             raise SystemExit(PARTLY_DONE)
 
     def _start(self, engine: Engine) -> None:
-        self.records.make_folder()
+        self.records.open_folder()
         self.rows = []
         bar = tqdm(
             total=float(engine.state.epoch_length),
@@ -75,6 +76,10 @@ class InferenceReport:
         )
         self._bar = bar
         self.inferer.on_slices = lambda done, planes: bar.update(len(self.rows) + done / planes - bar.n)
+
+    def _give_up(self, _engine: Engine, error: BaseException) -> None:
+        self.records.close_folder()
+        raise error
 
     def _collect(self, engine: Engine) -> None:
         assert self._bar is not None
@@ -98,6 +103,7 @@ class InferenceReport:
         classes = [{"case": row["case"], **each} for row in self.rows for each in row["classes"]]
         write_text(folder / CLASSES, as_csv(classes, _CLASS_COLUMNS))
         write_text(folder / PAGE, render_page(self.rows, self.labels))
+        self.records.close_folder()
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

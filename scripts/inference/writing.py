@@ -19,7 +19,7 @@ from ..storage.atomic_files import flush
 from .dicom_seg import why_no_segmentation, write_segmentation
 from .geometry_files import write_metaimage, write_nifti, write_pictures
 from .inputs import MASK, Input
-from .records import PROBABILITIES, CaseRecords
+from .records import PROBABILITIES, TEMPORARY, CaseRecords
 
 FORMATS = {"mhd": ".mhd", "mha": ".mha", "nifti": ".nii.gz", "png": ".png", "dicom_seg": ".dcm"}
 
@@ -125,7 +125,7 @@ def write_together(
         fill: writes files, or folders of files, into the folder that it is given.
         announce: called with the hash of each file by its path below ``folder``, just before they are moved.
     """
-    temporary = Path(tempfile.mkdtemp(prefix=".inference.tmp-", dir=folder))
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
     try:
         fill(temporary)
         made = sorted(temporary.iterdir(), key=lambda path: (path.suffix == ".mhd", path.name))

@@ -11,6 +11,8 @@ from pathlib import Path
 from ..errors import UserError
 from .run_files import LOCK
 
+THIS_PROCESS = "this process"  # as a holder
+
 # Descriptors, open while this process lives: closing one gives its lock back.
 _held: dict[Path, int] = {}
 
@@ -54,7 +56,7 @@ def holder(run_dir: Path) -> str | None:
     """Who holds a run folder, None where nobody does or the file system can't tell; changes nothing."""
     path = run_dir.resolve() / LOCK
     if path in _held:
-        return "this process"
+        return THIS_PROCESS
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -6,6 +6,8 @@ import csv
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import yaml
 from PIL import Image
 
 from scripts.configuration.error_report import user_message
+from scripts.runs.lock import holder
 from scripts.runs.provenance import file_sha256
 from tests.dicom_files import make_enhanced, save, write_dicom, write_series
 from tests.inference.images import bright_object, segment
@@ -160,6 +163,40 @@ def test_a_killed_process_leaves_nothing_that_stops_the_next(tmp_path: Path, mon
     assert (out / "A_segmentation.mhd").is_file()
 
 
+HOLDS = """
+import fcntl, os, sys, time
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.lockf(lock, fcntl.LOCK_EX)
+os.write(lock, b"process 7 on somewhere")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_folder_that_another_process_writes_into_is_refused_and_what_it_left_when_killed_removed(
+    tmp_path: Path,
+) -> None:
+    write_mhd(tmp_path / "in" / "A.mhd", IMAGE)
+    left = tmp_path / "out" / "sub" / ".inference.tmp-abc"
+    left.mkdir(parents=True)
+    (tmp_path / "out" / "report" / "records").mkdir(parents=True)
+    line = [sys.executable, "-c", HOLDS, str(tmp_path / "out" / "report" / ".lock")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        try:
+            said = refused(tmp_path, tmp_path / "in")
+            assert "out is in use by process 7 on somewhere; wait for it, or" in said
+            assert said.endswith("; wait for it, or choose another --output_dir")
+            assert left.is_dir()
+            assert not list((tmp_path / "out").glob("A*"))
+        finally:
+            other.kill()
+    assert segment(tmp_path, tmp_path / "in") == 0
+    assert not left.exists()
+    assert holder(tmp_path / "out" / "report") is None
+
+
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +211,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     write_run(tmp_path / "runs")
     monkeypatch.setattr("scripts.inference.geometry_files.nib.save", full)
     assert "No space left on device" in refused(tmp_path, nib_file.parent)
-    assert [name for name in written(tmp_path) if not name.startswith("report/overlays")] == []
+    assert [name for name in written(tmp_path) if not name.startswith("report/overlays")] == ["report/.lock"]
+    assert holder(tmp_path / "out" / "report") is None
 
 
 def test_an_output_folder_that_cant_be_written_is_one_line(tmp_path: Path) -> None:
