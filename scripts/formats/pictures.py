@@ -1,4 +1,4 @@
-"""Pictures (PNG, JPEG, TIFF, BMP), one plane per file, and folders of one picture per frame."""
+"""Pictures (PNG, JPEG, TIFF, BMP), one plane per file or a TIFF's pages, and folders of one picture per frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from ..errors import MissingFileError, UserError
 from .itk_loading import read_samples_of_16_bits
-from .limits import MAX_PLANE_PIXELS
+from .limits import MAX_PLANE_PIXELS, refuse_too_large
 from .listing import list_folder
 from .picture_header import SUFFIXES, PictureHeader, read_picture_header
 from .png_file import check_png
@@ -38,7 +38,9 @@ def is_picture(path: Path) -> bool:
 
 
 def read_picture(path: Path, *, palette: str = "colours", exact: bool = False) -> Volume:
-    """Read one picture, every number as its file has it; gamma and colour profile are left out of account.
+    """Read a picture, every number as its file has it; gamma and colour profile are left out of account.
+
+    The pages of a TIFF are the planes of a stack.
 
     Args:
         path: the file.
@@ -48,10 +50,10 @@ def read_picture(path: Path, *, palette: str = "colours", exact: bool = False) -
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, too large, turned by EXIF, of several pages, or of a kind that loses something.
+        ValueError: it is damaged, too large, turned by EXIF, of unlike pages, or of a kind that loses something.
     """
-    array, header = _read(path, palette, exact)
-    array = np.swapaxes(array, 0, 1)[:, :, np.newaxis]  # (Y, X, ...) -> (X, Y, 1, ...)
+    planes, header = _read(path, palette, exact)
+    array = np.stack([np.swapaxes(plane, 0, 1) for plane in planes], axis=2)  # (Y, X, ...) each -> (X, Y, Z, ...)
     bits = 8 if header.mode == "P" and palette == "colours" else header.bits
     return Volume(np.ascontiguousarray(array), full_scale=2**bits - 1 if header.kind == "u" and bits <= 8 else None)
 
@@ -76,6 +78,10 @@ def read_picture_folder(folder: Path, *, palette: str = "colours") -> Volume:
             raise MissingFileError(f"has no picture of frame {number}; add it, or number without gaps", path=folder)
     planes = [read_picture(numbered[number], palette=palette, exact=True) for number in sorted(numbered)]
     for number, plane in zip(sorted(numbered), planes, strict=True):
+        if plane.array.shape[2] > 1:
+            raise UserError(
+                f"holds {plane.array.shape[2]} pages; one picture per frame is expected", path=numbered[number]
+            )
         if plane.array.shape != planes[0].array.shape:
             raise UserError(
                 f"differs in size or kind from the picture of frame {first}; export it again", path=numbered[number]
@@ -89,31 +95,50 @@ def picture_depth(path: Path) -> int:
         return 8 if read_picture_header(path, file).bits <= 8 else 16
 
 
-def _read(path: Path, palette: str, exact: bool) -> tuple[NDArray[Any], PictureHeader]:
-    """Rows, columns and, where it is coloured, three channels of a picture."""
+def _read(path: Path, palette: str, exact: bool) -> tuple[list[NDArray[Any]], PictureHeader]:
+    """Rows, columns and, where it is coloured, three channels of each page of a picture."""
     with _opened(path) as file:
-        _check_size(path, file)
-        header = read_picture_header(path, file)
-        if file.format == "PNG":
-            check_png(path)
-        _refuse_turned(path, file)
-        if exact and not header.exact:
-            raise UserError(
-                f"is a {file.format} packed with loss, which changes a mask's values; export the mask as PNG", path=path
-            )
-        if header.mode not in (*_GRAY, *_ALPHA, "RGB", "P"):
-            raise UserError(f"is a picture of mode {header.mode}; export it as gray or RGB", path=path)
-        clear = file.info.get("transparency")
-        if header.cut_by_pillow:
-            array: NDArray[Any] = _read_wide(path, file)
-        elif header.mode == "P" and palette == "colours":
-            array = np.asarray(file.convert("RGB" if clear is None else "RGBA"))
-        else:
-            array = _as_declared(np.asarray(file), header)
+        pages = _count_pages(path, file)
+        first, planes = (_check_page(path, file, exact), file.size), []
+        for page in range(pages):
+            file.seek(page)
+            header = _check_page(path, file, exact)
+            if (header, file.size) != first:
+                raise UserError(
+                    f": page {page + 1} differs from the first in size or kind; write one page per file", path=path
+                )
+            if pages > 1 and header.cut_by_pillow:
+                raise UserError(f"holds {pages} pages of 16 bits in colour; write one page per file", path=path)
+            planes.append(_read_page(path, file, header, palette))
+    return planes, header
+
+
+def _check_page(path: Path, file: Image.Image, exact: bool) -> PictureHeader:
+    header = read_picture_header(path, file)
+    if file.format == "PNG":
+        check_png(path)
+    _refuse_turned(path, file)
+    if exact and not header.exact:
+        raise UserError(
+            f"is a {file.format} packed with loss, which changes a mask's values; export the mask as PNG", path=path
+        )
+    if header.mode not in (*_GRAY, *_ALPHA, "RGB", "P"):
+        raise UserError(f"is a picture of mode {header.mode}; export it as gray or RGB", path=path)
+    return header
+
+
+def _read_page(path: Path, file: Image.Image, header: PictureHeader, palette: str) -> NDArray[Any]:
+    clear = file.info.get("transparency")
+    if header.cut_by_pillow:
+        array: NDArray[Any] = _read_wide(path, file)
+    elif header.mode == "P" and palette == "colours":
+        array = np.asarray(file.convert("RGB" if clear is None else "RGBA"))
+    else:
+        array = _as_declared(np.asarray(file), header)
     array = _without_alpha(path, array)
     if palette == "colours" and clear is not None and header.mode != "P":
         _refuse_transparent((array == np.array(_stored(clear, header))).reshape(*array.shape[:2], -1).all(2), path)
-    return array, header
+    return array
 
 
 @contextmanager
@@ -179,13 +204,17 @@ def _refuse_transparent(transparent: NDArray[np.bool_], path: Path) -> None:
         raise UserError("is partly transparent; export it without an alpha channel", path=path)
 
 
-def _check_size(path: Path, picture: Image.Image) -> None:
+def _count_pages(path: Path, picture: Image.Image) -> int:
+    """How many pages a picture has; refuses what is too large, before a number is read."""
     if path.stat().st_size == 0 or picture.width * picture.height > MAX_PLANE_PIXELS:
         raise UserError(
             f"has {picture.width} x {picture.height} pixels, at most {MAX_PLANE_PIXELS} are read; crop it", path=path
         )
-    if getattr(picture, "n_frames", 1) > 1:
-        raise UserError(f"holds {getattr(picture, 'n_frames', 1)} pictures; write one per file", path=path)
+    pages = int(getattr(picture, "n_frames", 1))
+    if pages > 1 and picture.format != "TIFF":
+        raise UserError(f"holds {pages} pictures; write one per file", path=path)
+    refuse_too_large(path, (picture.width, picture.height, pages), 32)
+    return pages
 
 
 def _refuse_turned(path: Path, picture: Image.Image) -> None:

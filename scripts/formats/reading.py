@@ -48,7 +48,7 @@ def read_mask(path: Path, image: Volume, *, coloured: bool) -> Volume:
     """
     palette = "colours" if coloured else "indices"
     if is_picture(path):
-        return read_picture(path, palette=palette, exact=True)
+        return _in_order(read_picture(path, palette=palette, exact=True), image)
     if is_nifti(path) or is_metaimage(path):
         return read_nifti(path) if is_nifti(path) else _read_metaimage(path)
     if path.is_dir() and any(map(is_picture, list_folder(path))):

@@ -49,7 +49,8 @@ def find_inputs(
 ) -> list[dict[str, Input]]:
     """Find every image in a file or a folder with its sub-folders.
 
-    Masks (``*_segmentation.*``, DICOM segmentations), hidden folders and the folder of the outputs are left out.
+    Masks (``*_segmentation.*``, folders ``*_segmentation``, DICOM segmentations), hidden folders and the folder of the
+    outputs are left out.
 
     Args:
         source: a file, or a folder.
@@ -83,7 +84,7 @@ def find_inputs(
 
 
 def _folders(root: Path, outputs: Path | None) -> Iterator[Path]:
-    """The folder and all below it, each once whatever links lead to it, but for hidden ones and that of the outputs."""
+    """The folder and all below it, each once whatever links lead to it, but for hidden ones, masks, and the outputs."""
     seen, waiting = {outputs} - {root}, [root]  # outputs onto the inputs themselves are refused later, by name
     while waiting:
         folder = waiting.pop(0)
@@ -91,7 +92,7 @@ def _folders(root: Path, outputs: Path | None) -> Iterator[Path]:
             continue
         seen.add(folder.resolve())
         yield folder
-        waiting += [child for child in list_folder(folder) if child.is_dir()]
+        waiting += [child for child in list_folder(folder) if child.is_dir() and not child.name.endswith(MASK)]
 
 
 def _of_folder(folder: Path, root: Path, series: str | None) -> list[Input]:

@@ -135,9 +135,14 @@ def turned_by_exif(root):
 
 
 def two_pages(root):
+    page = Image.fromarray(random_picture(1)[0])
+    page.save(root / "images" / "p1.png", save_all=True, append_images=[page.rotate(180)])
+
+
+def unlike_pages(root):
     (root / "images" / "p1.png").unlink()
     page = Image.fromarray(random_picture(1)[0])
-    page.save(root / "images" / "p1.tif", save_all=True, append_images=[page])
+    page.save(root / "images" / "p1.tif", save_all=True, append_images=[page.resize((20, 16))])
 
 
 def cmyk(root):
@@ -319,7 +324,8 @@ FAULTS = {
     "no images folder": ("folder", lambda r: shutil.rmtree(r / "images"), ["images is not a folder", "docs"]),
     "transparent": ("folder", picture("images/p1.png", transparent), ["images/p1.png is partly transparent", "export"]),
     "turned by EXIF": ("folder", turned_by_exif, ["images/p1.jpg is turned by its EXIF orientation", "save it again"]),
-    "several pages": ("folder", two_pages, ["images/p1.tif holds 2 pictures", "write one per file"]),
+    "several pages": ("folder", two_pages, ["images/p1.png holds 2 pictures", "write one per file"]),
+    "unlike pages": ("folder", unlike_pages, ["images/p1.tif: page 2 differs from the first in size or kind"]),
     "CMYK": ("folder", cmyk, ["images/p1.jpg is a picture of mode CMYK", "export it as gray or RGB"]),
     "picture constant": (
         "folder",

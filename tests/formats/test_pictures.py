@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.formats.pictures import picture_depth, read_picture
+from scripts.formats.pictures import picture_depth, read_picture, read_picture_folder
 from tests.picture_files import chunk, write_png, write_tiff
 
 RNG = np.random.default_rng(0)
@@ -235,3 +235,21 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*item) for item in chunks))
     with pytest.raises(ValueError, match=r"a\.png (has 60000 x 60000 pixels|is damaged)"):
         read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_pages_of_a_tiff_are_planes_number_by_number(tmp_path, dtype):
+    pages = np.random.default_rng(0).integers(0, 250, (4, 6, 5)).astype(dtype)  # (Z, Y, X)
+    first, *further = map(Image.fromarray, pages)
+    first.save(tmp_path / "a.tif", save_all=True, append_images=further, compression="tiff_deflate")
+    found = read_picture(tmp_path / "a.tif", palette="indices", exact=True)
+    assert found.array.dtype == dtype
+    np.testing.assert_array_equal(found.array, pages.transpose(2, 1, 0))
+
+
+def test_a_folder_of_frames_takes_no_file_of_several_pages(tmp_path):
+    page = Image.fromarray(np.zeros((6, 5), np.uint8))
+    page.save(tmp_path / "1.tif")
+    page.save(tmp_path / "2.tif", save_all=True, append_images=[page])
+    with pytest.raises(ValueError, match=r"2\.tif holds 2 pages; one picture per frame is expected"):
+        read_picture_folder(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from scripts.inference import find_inputs
 from tests.dicom_files import write_dicom, write_segmentation, write_series
@@ -31,6 +32,8 @@ def test_masks_outputs_and_what_storage_leaves_are_no_images(tmp_path: Path) -> 
     write_segmentation(tmp_path / "scan" / "drawn.dcm", TRUTH, sorted(series.glob("0*.dcm"), reverse=True))
     for place in ("A.mhd", "A_segmentation.mhd", "@eaDir/B.mhd", ".hidden/C.mhd", "out/D.mhd"):
         write_mhd(tmp_path / place, IMAGE)
+    (tmp_path / "B_segmentation").mkdir()  # a plane a file
+    Image.fromarray(TRUTH[..., 2]).save(tmp_path / "B_segmentation" / "0001.png")
     (tmp_path / "notes.txt").write_text("no image")
     assert names(tmp_path, output_dir=tmp_path / "out") == ["A", "scan"]
 

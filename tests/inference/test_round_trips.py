@@ -191,6 +191,22 @@ def _extent(mask: NDArray[np.uint8], axis: int) -> tuple[int, int]:
     return int(places[0]), int(places[-1])
 
 
+@pytest.mark.parametrize("coloured", [False, True])
+def test_the_pages_of_a_tiff_come_back_as_a_folder_of_planes(stub: Segmenter, tmp_path: Path, coloured: bool) -> None:
+    truth, _ = bright_object()
+    gray = [np.ascontiguousarray(np.where(truth[..., z], 250, 10).astype(np.uint8).T) for z in range(5)]
+    first, *further = [Image.fromarray(np.repeat(page[..., None], 3, axis=2) if coloured else page) for page in gray]
+    first.save(tmp_path / "stack.tif", save_all=True, append_images=further)
+    mask = stub(tmp_path / "stack.tif")
+    np.testing.assert_array_equal(mask.array, truth)
+    mask.save(tmp_path / "masks.png")
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == [f"{z + 1:04d}.png" for z in range(5)]
+    for z in range(5):
+        with Image.open(tmp_path / "masks" / f"{z + 1:04d}.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture).T, truth[..., z])
+            assert picture.getpalette()[3:6] == [0xE6, 0x9F, 0x00]
+
+
 STEPS = (0.5, 0.7, 3.0)
 
 
