@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from .overlays import network_epoch, save_figure
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
+    from .figure_schedule import FigureSchedule
 
 Matrix = NDArray[np.int64]
 
@@ -28,9 +30,13 @@ class ConfusionFigure:
         run_dir: folder of the run; the picture goes to ``figures/`` in it.
         name: beginning of the file's name; the epoch is added.
         dataset: the prepared data set, whose ignored label is not counted.
+        schedule: decides when the picture is drawn; None: after every run.
     """
 
-    def __init__(self, run_dir: str | Path, name: str, dataset: PreparedDataset) -> None:
+    def __init__(
+        self, run_dir: str | Path, name: str, dataset: PreparedDataset, schedule: FigureSchedule | None = None
+    ) -> None:
+        self.schedule = schedule
         self.folder = Path(run_dir) / FIGURES
         self.name = name
         self.labels = list(dataset.labels)
@@ -41,7 +47,7 @@ class ConfusionFigure:
         """Attach to the evaluator."""
         engine.add_event_handler(Events.STARTED, self._clear)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._count)
-        engine.add_event_handler(Events.COMPLETED, self._draw)
+        engine.add_event_handler(Events.COMPLETED, self._end)
 
     def _zeros(self) -> Matrix:
         return np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
@@ -54,10 +60,16 @@ class ConfusionFigure:
             pred, label = (item[key].cpu() for key in ("pred", "label"))
             self._matrix += confusion_matrix(pred, label, len(self.labels), self.ignore_index).numpy()
 
-    def _draw(self, engine: Engine) -> None:
+    def _end(self, engine: Engine) -> None:
+        draw = partial(self._draw, self._matrix, network_epoch(engine))
+        if self.schedule is None:
+            draw()
+        else:
+            self.schedule.offer(f"{self.name}_confusion", engine, draw)
+
+    def _draw(self, matrix: Matrix, epoch: int) -> None:
         self.folder.mkdir(exist_ok=True)
-        figure = draw_confusion(self._matrix, self.labels)
-        save_figure(figure, self.folder / f"{self.name}_confusion_epoch_{network_epoch(engine):03d}.png")
+        save_figure(draw_confusion(matrix, self.labels), self.folder / f"{self.name}_confusion_epoch_{epoch:03d}.png")
 
 
 def draw_confusion(matrix: Matrix, labels: Sequence[str]) -> Figure:

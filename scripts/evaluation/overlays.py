@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from .metrics import dice_and_iou, overlap_counts
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
+    from .figure_schedule import FigureSchedule
 
 OPACITY, ERROR_OPACITY = 0.5, 0.85
 LEGEND_COLUMNS = 7
@@ -148,6 +150,7 @@ class OverlayFigure:
         part: which part of it is evaluated.
         max_cases: how many cases to draw.
         prediction_name: title of the prediction's column.
+        schedule: decides when the picture is drawn; None: after every run.
     """
 
     def __init__(
@@ -158,7 +161,9 @@ class OverlayFigure:
         part: str,
         max_cases: int = 4,
         prediction_name: str = "prediction",
+        schedule: FigureSchedule | None = None,
     ) -> None:
+        self.schedule = schedule
         self.run_name = Path(run_dir).name
         self.folder = Path(run_dir) / FIGURES
         self.name = name
@@ -174,7 +179,7 @@ class OverlayFigure:
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
-        engine.add_event_handler(Events.COMPLETED, self._draw)
+        engine.add_event_handler(Events.COMPLETED, self._end)
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(engine.state.batch, engine.state.output, strict=True):
@@ -184,17 +189,23 @@ class OverlayFigure:
                 title = example_title(item["case"], key[1], self._slices[key[0]])
                 self._examples[key] = Example(title, image, truth, [pred])
 
-    def _draw(self, engine: Engine) -> None:
+    def _end(self, engine: Engine) -> None:
         if not self._examples:
             return
         examples = [self._examples[key] for key in sorted(self._examples)]
-        epoch = network_epoch(engine)
+        self._examples.clear()
+        draw = partial(self._draw, examples, network_epoch(engine))
+        if self.schedule is None:
+            draw()
+        else:
+            self.schedule.offer(self.name, engine, draw)
+
+    def _draw(self, examples: Sequence[Example], epoch: int) -> None:
         title = f"{self.run_name} · {self.dataset.name}, {self.part} part · epoch {epoch}"
         labels, ignored = self.dataset.labels, self.dataset.ignore_index
         figure = draw_examples(examples, [self.prediction_name], labels, ignored, title)
         self.folder.mkdir(exist_ok=True)
         save_figure(figure, self.folder / figure_name(self.name, epoch))
-        self._examples.clear()
 
 
 def figure_name(name: str, epoch: int) -> str:

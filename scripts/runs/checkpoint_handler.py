@@ -22,16 +22,22 @@ from .state_check import PARTS
 
 logger = logging.getLogger(__name__)
 
+SHARE = 100.0  # seconds of training for a second of writing, where an epoch is shorter
+
 
 class RunCheckpoint:
     """Handler that keeps the last and the best state of a training.
 
-    After every epoch ``checkpoint_last.pt``, and after a validation that was the best so far also
+    After an epoch ``checkpoint_last.pt``, and after a validation that was the best so far also
     ``checkpoint_best.pt``, without what only going on needs (the optimiser's state is twice the network's size), and
     ``model.pt``: the network alone, as a flat state dict. Inside an epoch
     ``checkpoint_last.pt`` every ``interval`` seconds. Every file is written beside its place, flushed to disk and
     renamed. (MONAI's ``CheckpointSaver`` removes the old file first and writes in place.) The best files go before the
     last: a training killed between them repeats that epoch, and never goes on without them.
+
+    Writing takes no more than about a hundredth of the time: short epochs of a large network are kept together, the
+    best of them in memory until then, at most ``interval`` seconds long. The first epoch, the last one and a stop are
+    always kept. A training that is killed repeats what was not, to the same bytes.
 
     On SIGTERM or SIGINT it finishes the iteration, keeps its state and ends the process with exit code 75. A validation
     under way is left, and done again on resuming.
@@ -63,6 +69,8 @@ class RunCheckpoint:
         self._saved_at = time.monotonic()
         self._trainer: Engine | None = None
         self._random_before_validation: dict[str, Any] | None = None
+        self._waiting: dict[str, dict[str, Any]] = {}  # file of the best state that is not on disk yet: its content
+        self._pause = 0.0  # seconds between the checkpoints of two epochs
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, after the handlers of validation, learning rate and tracking."""
@@ -98,11 +106,19 @@ class RunCheckpoint:
         evaluator = self.state.evaluator
         self._random_before_validation = None
         if evaluator is not None and evaluator.state.best_metric_epoch == engine.state.epoch:
-            state = self.state.take(engine, epoch_completed=True)
-            save({name: state[name] for name in ("network", "progress", "metadata")}, self.run_dir / BEST)
-            if self.export is not None:
-                save(self.export().state_dict(), self.run_dir / MODEL)
-        self._save(engine, epoch_completed=True)
+            self._waiting = self._best(engine)
+        ended = engine.should_terminate or engine.state.epoch == engine.state.max_epochs
+        if ended or self._stop.received or time.monotonic() - self._saved_at >= min(self._pause, self.interval):
+            self._save(engine, epoch_completed=True)
+
+    def _best(self, engine: Engine) -> dict[str, dict[str, Any]]:
+        """The files of the best state and their content, which further training leaves as it is."""
+        state = self.state.take(engine, epoch_completed=True)
+        network = {name: value.clone() for name, value in state["network"].items()}
+        files = {BEST: {"network": network, "progress": state["progress"], "metadata": state["metadata"]}}
+        if self.export is not None:
+            files[MODEL] = dict(self.export().state_dict())
+        return files
 
     def _finish(self, _engine: Engine) -> None:
         self._stop.ignore()
@@ -115,11 +131,17 @@ class RunCheckpoint:
 
     def _save(self, engine: Engine, epoch_completed: bool) -> None:
         """Keep the state, then stop where that is asked for and anything is left to stop."""
+        begin = time.monotonic()
         if (self.run_dir / JOURNAL).is_file():
             flush(self.run_dir / JOURNAL)
+        while self._waiting:
+            name, content = next(iter(self._waiting.items()))
+            save(content, self.run_dir / name)
+            del self._waiting[name]
         state = self.state.take(engine, epoch_completed, random=self._random_before_validation)
         save(state, self.run_dir / LAST)
         self._saved_at = time.monotonic()
+        self._pause = SHARE * (self._saved_at - begin)
         at_end = epoch_completed and engine.state.epoch == engine.state.max_epochs
         if self._stop.received and not at_end:
             place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..errors import UserError
 
+LEAST = 16  # images: statistics of fewer are those of a few slices
+
 
 class PopulationStatistics:
     """Handler that takes the statistics of batch normalisation again, of training images, before every validation.
@@ -25,13 +27,15 @@ class PopulationStatistics:
     Args:
         network: whose layers are set; without batch normalisation nothing is done.
         dataset: training images, items with the key ``image`` (channels, H, W).
-        num_images: how many of them to take, evenly spread, >= 0, a batch at least; 0 keeps the running averages.
+        num_images: how many of them to take at most, evenly spread, >= 0; 0 keeps the running averages.
         batch_size: of the pass, that of the training.
         device: where the network is.
         interval: epochs between two validations.
+        share: of the images to take, above 0 and at most 1, so that the pass costs a short epoch no more than a long
+            one; 16 images or a batch are taken even so.
 
     Raises:
-        ValueError: ``num_images`` is below 0.
+        ValueError: ``num_images`` is below 0, or ``share`` out of its range.
     """
 
     def __init__(
@@ -42,15 +46,19 @@ class PopulationStatistics:
         batch_size: int,
         device: torch.device | str = "cpu",
         interval: int = 1,
+        share: float = 1.0,
     ) -> None:
         if num_images < 0:
             raise UserError(f"batch_norm_images must be a number of images >= 0, got {num_images}")
+        if not 0 < share <= 1:
+            raise UserError(f"batch_norm_share must be a number above 0 and at most 1, got {share}")
         self.network = network
         self.dataset = dataset
         self.num_images = num_images
         self.batch_size = batch_size
         self.device = torch.device(device)
         self.interval = interval
+        self.share = share
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, before the handler of validation."""
@@ -59,7 +67,8 @@ class PopulationStatistics:
 
     def _take(self, _engine: Engine) -> None:
         available = len(self.dataset)  # type: ignore[arg-type]
-        taken = min(max(self.num_images, self.batch_size), available)
+        wanted = min(self.num_images, max(round(self.share * available), LEAST))
+        taken = min(max(wanted, self.batch_size), available)
         chosen = Subset(self.dataset, [number * available // taken for number in range(taken)])
         with torch.random.fork_rng(), torch.no_grad():
             loader = DataLoader(chosen, self.batch_size, drop_last=True)

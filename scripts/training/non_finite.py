@@ -86,9 +86,10 @@ class NonFiniteGuard:
 
     def _fault(self, loss: Tensor) -> str | None:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        largest = torch.nn.utils.get_total_norm(gradients, norm_type=float("inf"))
-        if bool(torch.isfinite(loss.detach() + largest)):  # one answer from the GPU
-            return None
+        for order in (2.0, float("inf")):  # the first is ten times as fast, and too large for float32 before the other
+            norm = torch.nn.utils.get_total_norm(gradients, norm_type=order)
+            if bool(torch.isfinite(loss.detach() + norm)):  # one answer from the GPU
+                return None
         return "gradient" if bool(torch.isfinite(loss)) else "loss"
 
     def _undo(self) -> None:

@@ -15,7 +15,7 @@ from monai.bundle import ConfigWorkflow
 from scripts.configuration.error_report import user_message
 from scripts.runs.checkpoint import load
 from scripts.runs.resume import comparable, flatten, refuse_other_config, refuse_other_split
-from scripts.runs.run_files import LAST
+from scripts.runs.run_files import BEST, LAST
 from scripts.runs.signals import EXIT_CODE
 from scripts.tracking import read_curve
 from tests.comparison_of_runs import assert_same_run, assert_same_state
@@ -103,6 +103,41 @@ def test_stopped_at_every_iteration_by_the_clock(reference: Path, tmp_path: Path
         with pytest.raises(RuntimeError):
             workflow.run()
     assert_same_run(finish(tmp_path, resume=True), reference)
+
+
+def test_epochs_that_are_kept_together_give_the_same_files_and_are_repeated_after_a_kill(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.runs.checkpoint_handler.SHARE", 1e9)
+    workflow = start(tmp_path)
+    trainer = workflow.parser.get_parsed_content("train::trainer")
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=2 * LENGTH + 1), _die)
+    with pytest.raises(RuntimeError):
+        workflow.run()
+    run_dir = workflow.parser.get_parsed_content("run_dir")
+    assert [load(run_dir / name)["progress"]["epoch"] for name in (BEST, LAST)] == [1, 1]  # the second was not kept
+    assert_same_run(finish(tmp_path, resume=True), reference)
+
+
+def test_a_stop_keeps_the_best_epoch_that_was_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.runs.checkpoint_handler.SHARE", 1e9)
+    workflow = start(tmp_path)
+    trainer, evaluator = (workflow.parser.get_parsed_content(key) for key in ("train::trainer", "validate::evaluator"))
+    networks: dict[int, dict[str, Any]] = {}
+
+    def make_second_best() -> None:
+        evaluator.state.best_metric_epoch = 2
+        networks[2] = {k: v.clone() for k, v in workflow.parser.get_parsed_content("network").state_dict().items()}
+
+    evaluator.add_event_handler(Events.COMPLETED(once=2), make_second_best)
+    trainer.add_event_handler(
+        Events.ITERATION_STARTED(once=2 * LENGTH + 1), lambda: signal.raise_signal(signal.SIGTERM)
+    )
+    with pytest.raises(SystemExit):
+        workflow.run()
+    best = load(workflow.parser.get_parsed_content("run_dir") / BEST)
+    assert best["progress"]["epoch"] == 2
+    assert all(torch.equal(value, networks[2][name]) for name, value in best["network"].items())
 
 
 def _die() -> None:

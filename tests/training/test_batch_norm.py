@@ -68,6 +68,19 @@ def test_a_batch_at_least_and_all_images_at_most_are_taken(num_images: int, read
     assert len(images.read) == read
 
 
+@pytest.mark.parametrize(("available", "share", "read"), [(400, 0.1, 40), (300, 0.1, 28), (100, 0.1, 16), (8, 0.5, 8)])
+def test_a_share_of_the_images_is_taken_between_16_and_the_number(available: int, share: float, read: int) -> None:
+    images = Images(available)
+    one_epoch(PopulationStatistics(TinyNetwork(), images, num_images=40, batch_size=4, share=share))
+    assert len(images.read) == read  # whole batches of 4
+
+
+def test_a_share_out_of_range_is_refused() -> None:
+    for share in (0.0, 1.5, -0.1):
+        with pytest.raises(ValueError, match=f"batch_norm_share must be a number above 0 and at most 1, got {share}"):
+            PopulationStatistics(TinyNetwork(), Images(4), num_images=4, batch_size=4, share=share)
+
+
 def test_none_are_taken_where_none_are_asked_for_or_nothing_has_statistics() -> None:
     images, network = Images(8), TinyNetwork()
     before = copy.deepcopy(network.state_dict())
