@@ -19,6 +19,7 @@ from ..configuration.keys import refuse_unknown_keys
 from ..configuration.workflow import executed_config
 from ..datasets import PreparedDataset
 from ..errors import UserError
+from ..losses.targets import plain_tensor
 from ..runs.checkpoint import load_network
 from ..runs.run_configuration import run_configuration
 from ..runs.run_files import MODEL, SPLIT
@@ -79,7 +80,7 @@ def draw_comparison(
     slices = Counter(item["case"] for item in dataset.items(part))
     preprocessing = first.parser.get_parsed_content("validate::preprocessing")
     batch = [preprocessing(dict(item)) for item in items]
-    images = torch.stack([item["image"].as_tensor() for item in batch])
+    images = torch.stack([plain_tensor(item["image"]) for item in batch])
     predictions = [_predict(run, images, device) for run in opened]
     examples = [
         Example(

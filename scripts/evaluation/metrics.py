@@ -20,6 +20,7 @@ from monai.metrics import Cumulative
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..losses.targets import plain_tensor
 
 Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -139,7 +140,7 @@ class OverlapScores(Metric):  # type: ignore[misc]  # ignite has no types
         assert self._engine is not None
         batch = self._engine.state.batch
         counts = [
-            overlap_counts(item["pred"].as_tensor(), item["label"].as_tensor(), len(self.labels), self.ignore_index)
+            overlap_counts(plain_tensor(item["pred"]), plain_tensor(item["label"]), len(self.labels), self.ignore_index)
             for item in output
         ]
         where = torch.tensor([[int(item["case_index"]), int(item["slice"])] for item in batch])

@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 # Keys that may differ between a run and its resumption: they change where things lie and how fast it goes, not the
 # numbers. (The data are compared by their fingerprint; max_epochs may be raised.)
 FREE_KEYS = {
-    "bundle_root", "checkpoint_interval", "dataset_dir", "experiment_name", "figure_interval", "keep_checkpoints",
-    "loss_interval", "max_epochs", "max_skipped_batches", "num_workers", "output_dir", "resume", "run_name",
-    "tracking_patience", "tracking_uri",
+    "bundle_root", "cache_share", "checkpoint_interval", "dataset_dir", "experiment_name", "figure_interval",
+    "keep_checkpoints", "loss_interval", "max_epochs", "max_skipped_batches", "num_workers", "output_dir", "resume",
+    "run_name", "tracking_patience", "tracking_uri",
 }  # fmt: skip
 EPOCH_READERS = (
     "initialize",

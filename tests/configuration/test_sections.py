@@ -81,7 +81,7 @@ def test_a_network_of_the_users_own_may_keep_the_name() -> None:
         (("loss",), "gama", "loss::gama: scripts.losses.DualFocalLoss has no argument 'gama'; did you mean gamma?"),
         (("optimizer",), "learning", "torch.optim.Adam has no argument 'learning'"),
         (("train", "trainer"), "max_epoch", "did you mean max_epochs?"),
-        (("train", "deterministic_transforms", 2), "a_maxx", "did you mean a_max?"),
+        (("train", "deterministic_transforms", 0), "cache_shar", "did you mean cache_share?"),
     ],
 )
 def test_an_argument_that_a_component_does_not_have_is_refused(place: tuple[Any, ...], name: str, said: str) -> None:

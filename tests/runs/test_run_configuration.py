@@ -100,8 +100,8 @@ def test_the_summary_says_what_it_was_computed_with(folder: Path) -> None:
         (["train.yaml", "evaluate.yaml"], {"network_def::in_channels": 3}, "network_def::in_channels is 3"),
         (
             ["train.yaml", "evaluate.yaml"],
-            {"train::deterministic_transforms::2::a_max": 9},
-            "a_max is 9 and was $@data",
+            {"train::deterministic_transforms::0::dataset": 9},
+            "dataset is 9 and was @data",
         ),
     ],
 )
