@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study test lint types check ui evaluate segment publish bench-loss bench-prepare torture mutants simulate clean
+.PHONY: help install train study test lint types check ui evaluate segment publish bench-loss bench-prepare bench-segment torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -56,6 +56,9 @@ bench-loss: $(DEV_STAMP)  ## time and memory of the losses beside torch's cross 
 
 bench-prepare: $(STAMP)  ## speed and memory of preparing
 	@$(BIN)/python tests/benchmarks/bench_prepare.py
+
+bench-segment: $(STAMP)  ## memory of inference on one volume, step by step
+	@$(BIN)/python -m tests.benchmarks.bench_segment
 
 torture: $(DEV_STAMP)  ## kill a training 50 times and compare it with one that never stopped
 	@$(BIN)/python -m tests.torture --kills 50

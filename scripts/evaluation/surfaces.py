@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,20 @@ def surface_of(mask: NDArray[Any], spacing: Sequence[float]) -> Surface:
         points.append(faces * steps)
         areas.append(np.full(len(faces), np.prod(steps) / step))
     return Surface(np.concatenate(points), np.concatenate(areas))
+
+
+def surface_area(mask: NDArray[Any], spacing: Sequence[float]) -> float:
+    """The area of the surface of a mask, in little memory; see ``surface_of``."""
+    inside = np.asarray(mask, dtype=bool)
+    axes = [axis for axis, size in enumerate(inside.shape) if size > 1]
+    inside, steps = inside.squeeze(), np.asarray(spacing, dtype=np.float64)[axes]
+    area = 0.0
+    for axis, step in enumerate(steps):
+        first, last = np.take(inside, 0, axis), np.take(inside, -1, axis)
+        along = np.moveaxis(inside, axis, 0)
+        faces = sum(np.count_nonzero(a != b) for a, b in pairwise(along)) + first.sum() + last.sum()
+        area += float(faces * np.prod(steps) / step)
+    return area
 
 
 def distances_to(surface: Surface, points: Floats) -> Floats:

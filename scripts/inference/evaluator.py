@@ -63,13 +63,15 @@ class CaseEvaluator(SupervisedEvaluator):  # type: ignore[misc]  # MONAI has no 
             engine.state.output = batchdata
             return batchdata
         try:
-            output: dict[str, Any] = super()._iteration(engine, batchdata)
+            super()._iteration(engine, batchdata)
         except Exception as error:
             line, path = fault_of(error), str(batchdata["case"].path)
             output = {"case": batchdata["case"], "fault": line if path in line else f"{path}: {line}"}
             engine.state.output = output
             return output
-        return {"case": batchdata["case"], "result": engine.state.batch["result"], **output}
+        said = {"case": batchdata["case"], "result": engine.state.batch["result"]}
+        engine.state.batch = said  # while the next image is read, this one is in memory no more
+        return said
 
 
 def fault_of(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ..formats.reading import read_image
 from ..formats.volume import Volume
 from .inputs import Input
 
+_AT_A_TIME = 8  # slices, so that working memory is that of a few
+
 
 class LoadInput(Transform):  # type: ignore[misc]  # MONAI has no types
     """Read an image and bring its intensities to 0..1 as preparing does.
@@ -30,7 +33,7 @@ class LoadInput(Transform):  # type: ignore[misc]  # MONAI has no types
         self.in_channels = in_channels
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Add ``volume``, the image as its file has it, and ``image``, float32 (C, X, Y, Z).
+        """Add ``volume``, the image as its file has it but without its numbers, and ``image``, float32 (C, X, Y, Z).
 
         Raises:
             FileNotFoundError, ValueError: the image is unreadable or would be refused in preparing.
@@ -45,8 +48,9 @@ class LoadInput(Transform):  # type: ignore[misc]  # MONAI has no types
         except OSError as error:
             raise UserError(f"can't be read: {error.strerror}; correct its permissions", path=case.path) from error
         refuse_unusable(volume.array, case.path)
-        image = _channels(case, volume, self.in_channels).astype(np.float32)
-        scaled = scale_intensities(image, volume.full_scale, case.path)
+        image = _channels(case, volume, self.in_channels).astype(np.float32, order="C")
+        volume = replace(volume, array=np.broadcast_to(np.zeros((), volume.array.dtype), volume.array.shape))
+        scaled = scale_intensities(image, volume.full_scale, case.path, overwrite=True)
         return {**data, "volume": volume, "image": scaled, "shown": _as_bytes(scaled)}
 
 
@@ -69,16 +73,18 @@ class ResizeInPlane(Transform):  # type: ignore[misc]  # MONAI has no types
         """
         volume, case = data["volume"], data["case"]
         grid = SliceGrid.of(volume.array.shape, volume.spacing, self.size, self.pixel_spacing, case.path)
-        planes = data["image"].permute(0, 3, 1, 2)  # (C, X, Y, Z) -> (C, Z, X, Y): slices as channels
-        resized = torch.stack([grid.image(channel) for channel in planes])
-        return {**data, "grid": grid, "image": resized.permute(0, 2, 3, 1)}
+        slices = [
+            torch.stack([grid.image(channel) for channel in part.permute(0, 3, 1, 2)])  # (C, X, Y, n) -> (C, n, X, Y)
+            for part in torch.split(data["image"], _AT_A_TIME, dim=3)
+        ]
+        return {**data, "grid": grid, "image": torch.cat(slices, dim=1).permute(0, 2, 3, 1)}
 
 
 def _channels(case: Input, volume: Volume, wanted: int) -> NDArray[Any]:
     """Bring (X, Y, Z) or (X, Y, Z, 3) to (C, X, Y, Z); colour becomes gray only where it is gray already."""
     array = volume.array
     if not volume.coloured:
-        return np.repeat(array[np.newaxis], wanted, axis=0)
+        return np.broadcast_to(array, (wanted, *array.shape))
     if wanted == 1 and (array[..., :1] != array).any():
         raise UserError("is coloured, and the network was trained on gray images; convert it to gray", path=case.path)
     return array[np.newaxis, ..., 0] if wanted == 1 else np.moveaxis(array, 3, 0)
@@ -86,4 +92,7 @@ def _channels(case: Input, volume: Volume, wanted: int) -> NDArray[Any]:
 
 def _as_bytes(scaled: torch.Tensor) -> NDArray[np.uint8]:
     """What pictures show of an image: a quarter of its memory."""
-    return np.asarray((torch.as_tensor(scaled) * 255).round().to(torch.uint8).numpy(), dtype=np.uint8)
+    shown = np.empty(scaled.shape, dtype=np.uint8)
+    for z in range(scaled.shape[3]):
+        shown[..., z] = (scaled[..., z] * 255).round().to(torch.uint8).numpy()
+    return shown

@@ -10,10 +10,10 @@ import numpy as np
 from monai.transforms.transform import Transform
 from numpy.typing import NDArray
 
-from ..evaluation.surfaces import surface_of
+from ..evaluation.surfaces import surface_area
 from ..formats.volume import Volume
 from ..palette import has_background
-from .restoring import components
+from .restoring import box_of, components
 
 _TOLERANCE = 0.1  # of the training's range, beyond which a share counts as outside
 
@@ -96,8 +96,8 @@ def measure(
         if spacing is not None:
             measured["volume_ml"] = voxels * math.prod(spacing) / 1000
             if min(mask.shape) > 1:
-                measured["surface_mm2"] = float(surface_of(inside, spacing).areas.sum()) if voxels else 0.0
-        counted = components(inside)[1] if voxels else 0
+                measured["surface_mm2"] = surface_area(inside, spacing)
+        counted = components(inside[box_of(inside)])[1] if voxels else 0
         row = {"class": labels[value], "voxels": voxels, **measured, "components": counted}
         rows.append({**row, "confidence": float(confidence[value])})
     return rows

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from monai.transforms.transform import Transform
 from numpy.typing import NDArray
-from scipy.ndimage import generate_binary_structure, label
+from scipy.ndimage import find_objects, generate_binary_structure, label
 
 
 class RestoreGrid(Transform):  # type: ignore[misc]  # MONAI has no types
@@ -65,10 +65,11 @@ class RemoveSmallComponents(Transform):  # type: ignore[misc]  # MONAI has no ty
             return data
         mask = data["pred"].copy()
         for value in np.unique(mask[mask != 0]):
-            numbered, _ = components(mask == value)
+            box = box_of(mask == value)
+            numbered, _ = components(mask[box] == value)
             small = np.bincount(numbered.ravel()) < self.min_voxels
             small[0] = False
-            mask[small[numbered]] = 0
+            mask[box][small[numbered]] = 0
         return {**data, "pred": mask}
 
 
@@ -76,3 +77,9 @@ def components(inside: NDArray[np.bool_]) -> tuple[NDArray[Any], int]:
     """Number the connected components of an object, voxels that touch by a face, from 1; and count them."""
     numbered, count = label(inside, structure=generate_binary_structure(inside.ndim, 1))
     return numbered, int(count)
+
+
+def box_of(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box that holds an object, which must not be empty."""
+    box: tuple[slice, ...] = find_objects(inside.view(np.uint8), max_label=1)[0]
+    return box

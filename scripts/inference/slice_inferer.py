@@ -45,13 +45,17 @@ class SliceBatches(Inferer):  # type: ignore[misc]  # MONAI has no types
             ValueError: logits are not finite.
         """
         planes = torch.as_tensor(inputs)[0].permute(3, 0, 1, 2)  # (C, X, Y, Z) -> (Z, C, X, Y)
-        found: list[Tensor] = []
+        found = torch.empty(0)
         with torch.no_grad():
-            for batch in torch.split(planes, self.batch_size):
+            for start in range(0, len(planes), self.batch_size):
+                batch = planes[start : start + self.batch_size]
                 turned = [self._probabilities(batch, axes, network, args, kwargs) for axes in self._axes()]
-                found.append(torch.stack(turned).mean(dim=0))
-                self.on_slices(sum(map(len, found)), len(planes))
-        return torch.cat(found).permute(1, 2, 3, 0)[None]  # (Z, K, X, Y) -> (1, K, X, Y, Z)
+                mean = torch.stack(turned).mean(dim=0)
+                if start == 0:  # the number of classes is known
+                    found = mean.new_empty((len(planes), *mean.shape[1:]))
+                found[start : start + len(batch)] = mean
+                self.on_slices(start + len(batch), len(planes))
+        return found.permute(1, 2, 3, 0)[None]  # (Z, K, X, Y) -> (1, K, X, Y, Z)
 
     def _axes(self) -> tuple[tuple[int, ...], ...]:
         return _FLIPS if self.flips else _FLIPS[:1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from monai.transforms import ScaleIntensityRangePercentiles
 
 from scripts.datasets.intensity import PERCENTILES, intensity_window, refuse_unusable, scale_intensities
 
@@ -66,3 +67,15 @@ def test_a_nearly_constant_image_is_refused():
     image[0, 0, 0] = 9
     with pytest.raises(ValueError, match=r"^a\.nii is nearly constant: 99 % of its voxels are 0"):
         scale_intensities(image, None, "a.nii")
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 16, 5), (3, 20, 16, 5), (1, 128, 128, 64)])  # above a million is NumPy's
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_numbers_are_those_of_monais_transform_bit_for_bit(shape, overwrite):
+    image = np.random.default_rng(0).normal(100, 30, shape).astype(np.float32)
+    before = image.copy()
+    expected = ScaleIntensityRangePercentiles(*PERCENTILES, 0.0, 1.0, clip=True)(torch.from_numpy(image.copy()))
+    found = scale_intensities(image, None, "a.nii", overwrite=overwrite)
+    assert torch.equal(found, torch.as_tensor(expected))
+    assert np.shares_memory(found.numpy(), image) == overwrite
+    assert overwrite or np.array_equal(image, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.inference import SliceBatches, load_segmenter
+from scripts.inference import LoadInput, SliceBatches, find_inputs, load_segmenter
 from tests.inference.images import bright_object
 from tests.inference.stub_run import Threshold, write_run
 from tests.workflows import ROOT
@@ -37,6 +38,22 @@ def test_runs_are_named_by_name_folder_weights_or_list(tmp_path: Path) -> None:
     for name in (run, str(run), run / "model.pt", ["stub", "stub"]):
         mask = load_segmenter(name, runs_dir=tmp_path / "runs")(tmp_path / "case.nii")
         np.testing.assert_array_equal(mask.array, truth)
+
+
+def test_reading_a_volume_takes_a_small_multiple_of_its_size_and_keeps_no_second_copy(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 1000, (128, 128, 80), dtype=np.int16)
+    nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "case.nii")
+    data = {**find_inputs(tmp_path / "case.nii")[0], "result": {}}
+    tracemalloc.start()
+    try:
+        loaded = LoadInput(1)(data)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 9 * array.size  # 4 bytes a voxel of the network's numbers, 4 to sort them; the file's are mapped
+    assert kept < 5.2 * array.size  # 4, and 1 of the pictures
+    assert loaded["volume"].array.strides == (0, 0, 0)
+    assert loaded["volume"].array.shape == array.shape
 
 
 def test_flips_are_turned_back_before_they_are_averaged() -> None:
