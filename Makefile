@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study test lint types check ui evaluate segment publish bench-loss bench-prepare bench-segment torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish bench-loss bench-prepare bench-segment torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -25,6 +25,9 @@ train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another c
 
 study: $(STAMP)  ## compare four losses on the phantom and report (STUDY=... for another study file)
 	@$(BUNDLE) studying --config_file $(STUDY)
+
+evidence: $(STAMP)  ## make the reports of docs/evidence again from its scores, without training
+	@for study in docs/evidence/*/study.yaml; do $(BUNDLE) reporting --config_file "$$study" || exit $$?; done
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
 	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"

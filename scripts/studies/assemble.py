@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runs.provenance import software_versions
+from ..runs.run_files import MODEL
 from .blocks import RaceState, all_runs, analysed_runs, race_state
 from .collect import collect_curves, collect_scores, find_exclusions, read_progress, record_of, split_hashes
 from .factors import base_config
@@ -69,7 +70,7 @@ def segment_command(
     study: Study, runs: Sequence[PlannedRun], scores: Sequence[CaseScore], condition: str | None
 ) -> str:
     """The command that segments new images with the run of a condition that validated best."""
-    own = [run for run in runs if run.condition == condition]
+    own = [run for run in runs if run.condition == condition and (study.output_dir / run.name / MODEL).is_file()]
     best = max(own, key=lambda run: max(read_progress(study.output_dir / run.name)[0], default=0.0), default=None)
     if best is None:
         return ""

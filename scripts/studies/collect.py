@@ -115,7 +115,7 @@ def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:
         raise UserError(f"{path} holds no case; delete its folder and start the study again")
     labels = [str(label) for label in record.get("score_labels", [])]
     columns = _columns(path, table[0], score, labels)
-    further = [name for name in table[0] if name not in columns and _is_shown(name, labels)]
+    further = [name for name in table[0] if name not in columns and is_shown(name, labels)]
     return [
         CaseScore(
             run.condition,
@@ -139,7 +139,7 @@ def _columns(path: Path, row: dict[str, str], score: str, labels: Sequence[str])
     return columns
 
 
-def _is_shown(name: str, labels: Sequence[str]) -> bool:
+def is_shown(name: str, labels: Sequence[str]) -> bool:
     """Whether a column is a further score of the report: of one scored class, or the mean calibration error."""
     measure, _, label = name.partition("/")
     return measure != "original" and (label in labels or name == "ece/mean")

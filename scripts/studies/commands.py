@@ -21,6 +21,7 @@ from .mlflow_study import track_study
 from .plan_text import describe_plan
 from .report.build import build_report
 from .report.record import StudyRecord
+from .saved_runs import restore_runs, save_runs
 from .slurm_script import FOLLOWED, follow, submit, write_array, write_commands
 from .status import count_states, read_status
 from .study_file import Study, read_study
@@ -74,6 +75,8 @@ def reporting() -> None:
     record = study_record(study, _file_name(), [_command()])
     folder = study.output_dir / REPORT
     page = build_report(record, folder)
+    if study.saved_runs is not None:
+        save_runs(study, study.saved_runs)
     _say(study, record, page)
 
 
@@ -81,7 +84,12 @@ def _open() -> tuple[Study, dict[str, object]]:
     report_user_errors()
     read_yaml_words()
     config = executed_config()
-    return read_study(config), config
+    study = read_study(config)
+    if study.saved_runs is not None:
+        restored = restore_runs(study, study.saved_runs)
+        if restored:
+            logger.info("%d finished runs are taken from %s", restored, study.saved_runs)
+    return study, config
 
 
 def _run_blocks(study: Study, block: Block | None) -> None:
@@ -90,6 +98,8 @@ def _run_blocks(study: Study, block: Block | None) -> None:
     while block is not None:
         logger.info("%s: %d runs, %d at a time", block.reason, len(block.runs), study.jobs)
         run_locally(study.output_dir, block.runs, study.jobs, study.threads)
+        if study.saved_runs is not None:
+            save_runs(study, study.saved_runs)
         tried |= {run.name for run in block.runs}
         block, reason = next_block(study, tried)
         if reason:

@@ -33,7 +33,7 @@ CONTENT: dict[str, Any] = {
 }  # fmt: skip
 PLACE: dict[str, Any] = {
     "output_dir": None, "dataset_dir": None, "device": None, "tracking_uri": None, "jobs": 1, "threads": None,
-    "slurm": None, "commands": None,
+    "slurm": None, "commands": None, "saved_runs": None,
 }  # fmt: skip
 RUN_PLACES = ("dataset_dir", "device")  # of the second group, what each run is given
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -65,6 +65,7 @@ class Study:
         jobs: runs at a time.
         threads: of each run; None: cores divided by jobs.
         slurm: how the study runs on Slurm; None: it does not.
+        saved_runs: folder that keeps the scores of finished runs (saved_runs.py), or None.
         content: the keys that make the study, as given.
     """
 
@@ -89,6 +90,7 @@ class Study:
     jobs: int
     threads: int | None
     slurm: Mapping[str, Any] | None
+    saved_runs: Path | None
     content: Mapping[str, Any]
 
     @property
@@ -145,6 +147,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         jobs=_whole(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else _whole(value["threads"], "threads", 1, 1000),
         slurm=_slurm(value["slurm"]),
+        saved_runs=None if value["saved_runs"] is None else Path(str(value["saved_runs"])).expanduser().resolve(),
         content=json.loads(json.dumps(content, default=str)),
     )
 

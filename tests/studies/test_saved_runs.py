@@ -1,0 +1,101 @@
+"""Finished runs in two small files, and the study that goes on from them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.studies.assemble import study_record
+from scripts.studies.blocks import all_runs, next_block
+from scripts.studies.grid import plan_tuning
+from scripts.studies.history import record_launch
+from scripts.studies.saved_runs import CASES, RUNS, restore_runs, save_runs
+from scripts.studies.status import read_status
+from scripts.studies.study_file import Study
+from tests.studies.test_blocks import finish
+from tests.studies.tiny_study import tiny_study
+
+
+def half_done(folder: Path, **changes: Any) -> Study:
+    """A tuned study of two losses whose trials and first five runs are done."""
+    study = tiny_study(folder, tune=True, repeats=2, settings={"learning_rate": 0.003}, **changes)
+    for number, run in enumerate(plan_tuning(study)):
+        finish(study, run, score=0.8 + 0.01 * number)
+    for run in [run for run in all_runs(study) if run.role == "run"][:5]:
+        finish(study, run)
+    record_launch(study)
+    return study
+
+
+def elsewhere(study: Study, folder: Path) -> Study:
+    return replace(study, output_dir=folder)
+
+
+def test_a_study_goes_on_elsewhere_from_its_saved_runs_with_the_same_report(tmp_path: Path) -> None:
+    study = half_done(tmp_path / "here")
+    assert save_runs(study, tmp_path / "saved") == 11
+    assert {path.name for path in (tmp_path / "saved").iterdir()} == {CASES, RUNS}
+    assert str(tmp_path) not in json.dumps(json.loads((tmp_path / "saved" / RUNS).read_text())["runs"])
+    other = elsewhere(study, tmp_path / "there")
+    assert restore_runs(other, tmp_path / "saved") == 11
+    assert [(s.run.name, s.state, s.seconds) for s in read_status(other.output_dir, all_runs(other))] == [
+        (s.run.name, s.state, s.seconds) for s in read_status(study.output_dir, all_runs(study))
+    ]
+    here, there = (study_record(one, "study.yaml", []) for one in (study, other))
+    assert there == here
+    assert len(here.scores) == 5 * 10
+    blocks = [next_block(one)[0] for one in (study, other)]
+    assert blocks[0] is not None
+    assert blocks[1] is not None
+    assert [run.name for run in blocks[1].runs] == [run.name for run in blocks[0].runs]
+    assert save_runs(other, tmp_path / "again") == 11
+    for name in (CASES, RUNS):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "saved" / name).read_bytes()
+
+
+def test_runs_that_are_there_are_left_as_they_are_and_the_others_restored(tmp_path: Path) -> None:
+    study = half_done(tmp_path / "here")
+    save_runs(study, tmp_path / "saved")
+    mark = study.output_dir / "ce-r1-f0" / "mark"
+    mark.touch()
+    shutil.rmtree(study.output_dir / "adfl-r1-f0")
+    assert restore_runs(study, tmp_path / "saved") == 1
+    assert mark.is_file()
+    assert restore_runs(study, tmp_path / "saved") == 0
+
+
+def test_saved_runs_of_other_settings_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    save_runs(half_done(tmp_path / "here"), tmp_path / "saved")
+    other = tiny_study(tmp_path / "there", tune=True, repeats=2, settings={"learning_rate": 0.003, "batch_size": 3})
+    with pytest.raises(ValueError, match=r"was made with batch_size None and the study now says 3"):
+        restore_runs(other, tmp_path / "saved")
+    assert not other.output_dir.exists()
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    study = half_done(tmp_path / "here")
+    save_runs(study, tmp_path / "saved")
+    cases = tmp_path / "saved" / CASES
+    cases.write_text("".join(cases.read_text().splitlines(keepends=True)[:-1]))
+    other = elsewhere(study, tmp_path / "there")
+    with pytest.raises(ValueError, match=r"cases.csv has 9 cases of run .* and runs.json beside it says 10"):
+        restore_runs(other, tmp_path / "saved")
+    (tmp_path / "saved" / RUNS).write_text("{}")
+    with pytest.raises(ValueError, match="is not what a study saves of its runs"):
+        restore_runs(other, tmp_path / "saved")
+    assert not other.output_dir.exists()
+
+
+def test_a_run_name_that_the_study_does_not_have_is_not_written(tmp_path: Path) -> None:
+    study = half_done(tmp_path / "here")
+    save_runs(study, tmp_path / "saved")
+    content = json.loads((tmp_path / "saved" / RUNS).read_text())
+    content["runs"].append({**content["runs"][0], "name": "../outside"})
+    (tmp_path / "saved" / RUNS).write_text(json.dumps(content))
+    assert restore_runs(elsewhere(study, tmp_path / "there"), tmp_path / "saved") == 11
+    assert not (tmp_path / "outside").exists()
