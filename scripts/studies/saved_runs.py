@@ -137,7 +137,10 @@ def _write_cases(study_dir: Path, runs: Sequence[PlannedRun], path: Path) -> Non
         for row in _cases_of(study_dir / run.name):
             kept = {key: value for key, value in row.items() if is_shown(key, labels)}
             columns += [key for key in kept if key not in columns]
-            rows.append({"run": run.name, "case": row["case"], "patient": patients.get(row["case"], "")} | kept)
+            rows.append(
+                {"run": run.name, "case": row["case"], "patient": row.get("patient") or patients.get(row["case"], "")}
+                | kept
+            )
     write_text(path, _as_csv(columns, rows))
 
 
