@@ -19,6 +19,8 @@ BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train.yaml"
 ENTRY_POINTS = {"imports", "run", "training", "check", "describe", "evaluating", "comparing", "publishing"}
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 
+RENAMED = {"amp": "it is precision now: --precision bfloat16 in place of --amp true, float32 in place of false"}
+
 
 def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     """Refuse a top-level key that nothing reads, which is what a misspelt override or part becomes.
@@ -47,6 +49,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
             known = sorted(read & set(config))
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            hint = RENAMED.get(key, hint)
             raise UserError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
 
 

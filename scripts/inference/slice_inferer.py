@@ -10,6 +10,7 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from ..errors import UserError
+from ..networks.precision import autocast
 
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))  # axes of (B, C, X, Y)
 
@@ -21,10 +22,12 @@ class SliceBatches(Inferer):  # type: ignore[misc]  # MONAI has no types
         batch_size: slices at a time.
         flips: average the probabilities of each slice with those of its three mirror images, turned back; four times
             the work.
+        precision: of the network, see ``choose_precision``; probabilities are float32.
     """
 
-    def __init__(self, batch_size: int = 4, flips: bool = False) -> None:
+    def __init__(self, batch_size: int = 4, flips: bool = False, precision: str = "float32") -> None:
         super().__init__()
+        self.precision = precision
         self.batch_size = batch_size
         self.flips = flips
         self.on_slices: Callable[[int, int], Any] = lambda _done, _all: None
@@ -63,7 +66,8 @@ class SliceBatches(Inferer):  # type: ignore[misc]  # MONAI has no types
     def _probabilities(
         self, batch: Tensor, axes: tuple[int, ...], network: Callable[..., Tensor], args: Any, kwargs: Any
     ) -> Tensor:
-        logits = network(batch.flip(axes) if axes else batch, *args, **kwargs).float()
+        with autocast(self.precision, batch.device):
+            logits = network(batch.flip(axes) if axes else batch, *args, **kwargs).float()
         if not torch.isfinite(logits).all():
             raise UserError("the network gives numbers that are not finite; take other weights, or look at the image")
         probabilities = logits.softmax(dim=1)

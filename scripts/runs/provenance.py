@@ -61,7 +61,11 @@ def config_sha256() -> str:
 
 
 def evaluated_with(
-    run_dir: str | Path, checkpoint: str | Path, dataset: PreparedDataset, device: str | torch.device
+    run_dir: str | Path,
+    checkpoint: str | Path,
+    dataset: PreparedDataset,
+    device: str | torch.device,
+    inferer: Any = None,
 ) -> dict[str, Any]:
     """What an evaluation's scores were computed with, of plain values.
 
@@ -70,6 +74,7 @@ def evaluated_with(
         checkpoint: file of the weights.
         dataset: the prepared data set, with its split.
         device: where the network runs.
+        inferer: runs the network; its precision counts, float32 where it has none.
 
     Returns:
         The run, its configuration's hash, the checkpoint with its hash and epoch, the data with their fingerprint now
@@ -99,6 +104,7 @@ def evaluated_with(
         "git_revision": git_revision(),
         "versions": software_versions(),
         "device": str(device),
+        "precision": getattr(inferer, "precision", "float32"),
         "threads": torch.get_num_threads(),
     }
 

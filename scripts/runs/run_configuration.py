@@ -19,8 +19,9 @@ from ..errors import MissingFileError, UserError
 from .resume import FREE_KEYS, flatten, read_table
 from .run_files import CONFIG
 
-# Keys that may differ from the run's: where things lie and how fast it goes. The split is compared by its hash.
-EVALUATION_FREE_KEYS = FREE_KEYS | {"batch_size", "split_file"}
+# Keys that may differ from the run's: where things lie and how fast it goes. The split is compared by its hash, and
+# the precision is written beside the scores.
+EVALUATION_FREE_KEYS = FREE_KEYS | {"batch_size", "precision", "split_file"}
 EVALUATION = "evaluation"  # the section of an overlay that is laid over the run's configuration, place by place
 PLACES = ("dataset_dir", "split_file")
 SHOWN = 3  # differences that a refusal names

@@ -129,12 +129,13 @@ def _train_and_score(folder: Path, run: PlannedRun, threads: int | None) -> None
 
 def _facts(training: ConfigWorkflow) -> dict[str, Any]:
     """What the study needs to know of the data and the machine when the run's folder is all that it has."""
-    found = {key: training.parser.get_parsed_content(key) for key in ("data", "labels", "include_background", "device")}
+    names = ("data", "labels", "include_background", "device", "precision_in_use")
+    found = {key: training.parser.get_parsed_content(key) for key in names}
     labels = list(found["labels"])
     return {
         "patients": found["data"].patients,
         "score_labels": labels if found["include_background"] else labels[1:],
-        "device": str(found["device"]),
+        "device": f"{found['device']} ({found['precision_in_use']})",
     }
 
 

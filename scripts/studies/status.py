@@ -22,7 +22,7 @@ PART = {"run": "test", "tuning": "val", "pilot": "val"}  # a tuning run is never
 # Where things lie and how a run is followed: may differ between what a run was started with and what is planned.
 FREE = {
     "output_dir", "tracking_uri", "dataset_dir", "num_workers", "device", "checkpoint_interval", "loss_interval",
-    "keep_checkpoints",
+    "keep_checkpoints", "cache_share", "figure_interval",
 }  # fmt: skip
 
 

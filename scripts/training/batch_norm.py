@@ -9,6 +9,7 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..errors import UserError
+from ..networks.precision import PrecisionInferer
 
 LEAST = 16  # images: statistics of fewer are those of a few slices
 
@@ -33,6 +34,7 @@ class PopulationStatistics:
         interval: epochs between two validations.
         share: of the images to take, above 0 and at most 1, so that the pass costs a short epoch no more than a long
             one; 16 images or a batch are taken even so.
+        inferer: of the training, whose precision and memory format the pass has too; None: float32.
 
     Raises:
         ValueError: ``num_images`` is below 0, or ``share`` out of its range.
@@ -47,6 +49,7 @@ class PopulationStatistics:
         device: torch.device | str = "cpu",
         interval: int = 1,
         share: float = 1.0,
+        inferer: PrecisionInferer | None = None,
     ) -> None:
         if num_images < 0:
             raise UserError(f"batch_norm_images must be a number of images >= 0, got {num_images}")
@@ -59,6 +62,7 @@ class PopulationStatistics:
         self.device = torch.device(device)
         self.interval = interval
         self.share = share
+        self.inferer = inferer or PrecisionInferer()
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, before the handler of validation."""
@@ -72,4 +76,18 @@ class PopulationStatistics:
         chosen = Subset(self.dataset, [number * available // taken for number in range(taken)])
         with torch.random.fork_rng(), torch.no_grad():
             loader = DataLoader(chosen, self.batch_size, drop_last=True)
-            update_bn((batch["image"] for batch in loader), self.network, self.device)
+            update_bn((batch["image"] for batch in loader), _Inferring(self.network, self.inferer), self.device)
+
+
+class _Inferring(nn.Module):
+    """A network that is run by an inferer: the precision is the network's alone, and not that of loading images."""
+
+    def __init__(self, network: nn.Module, inferer: PrecisionInferer) -> None:
+        super().__init__()
+        self.network = network
+        self.training = network.training
+        self.inferer = inferer
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits of images."""
+        return self.inferer(image, self.network)

@@ -68,7 +68,7 @@ class NonFiniteGuard:
             self._buffers = [buffer.clone() for buffer in self.network.buffers()]
 
     def _check(self, engine: Engine) -> None:
-        what = self._fault(engine.state.output["loss"])
+        what = self._fault(engine.state.output["loss"], getattr(engine, "scaler", None))
         if what is None:
             return
         path = non_finite_batch(self.run_dir, engine.state.iteration)
@@ -84,13 +84,17 @@ class NonFiniteGuard:
         logger.warning("left out a batch: the %s is not finite at %s; saved in %s", what, place, path)
         self._undo()
 
-    def _fault(self, loss: Tensor) -> str | None:
+    def _fault(self, loss: Tensor, scaler: torch.amp.GradScaler | None) -> str | None:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         for order in (2.0, float("inf")):  # the first is ten times as fast, and too large for float32 before the other
             norm = torch.nn.utils.get_total_norm(gradients, norm_type=order)
             if bool(torch.isfinite(loss.detach() + norm)):  # one answer from the GPU
                 return None
-        return "gradient" if bool(torch.isfinite(loss)) else "loss"
+        if not bool(torch.isfinite(loss)):
+            return "loss"
+        if scaler is not None and scaler.get_scale() > 1:  # float16: the scaler passes over the step, and halves
+            return None
+        return "gradient"
 
     def _undo(self) -> None:
         for parameter in self.network.parameters():

@@ -71,6 +71,8 @@ class TrainingProgress:
             self._bar.set_description(f"{epoch}, validating {place}/{length}")
 
     def _say(self, evaluator: Engine, trainer: Engine) -> None:
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}", refresh=False)
         if "dice/mean" in evaluator.state.metrics:
             tqdm.write(f"epoch {trainer.state.epoch}: validation {score_line(evaluator.state.metrics, self.labels)}")
 

@@ -89,10 +89,10 @@ def test_the_command_line_describes_and_refuses(tmp_path: Path) -> None:
     def call(*more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*line, *more], cwd=ROOT, capture_output=True, text=True, check=False, env=env)
 
-    done = call("--amp=false", "--early_stopping=null")
+    done = call("--compile=false", "--early_stopping=null")
     assert done.returncode == 0, done.stderr
     assert "network: DeepLabV3Plus, 16,597,026 parameters" in done.stdout
-    assert re.search(r"amp +False\n", done.stdout)  # not the text "false", which counts as true
+    assert re.search(r"compile +False\n", done.stdout)  # not the text "false", which counts as true
     assert re.search(r"early_stopping +None\n", done.stdout)
     assert "FocalLoss(alpha=0.25, gamma=2.0, ignore_index=None)" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "prepared"]

@@ -150,6 +150,14 @@ def test_any_number_of_workers_gives_the_same_bytes(reference: Path, tmp_path: P
     assert_same_run(finish(tmp_path, num_workers=workers, resume=True), reference)
 
 
+def test_a_training_in_bfloat16_with_channels_last_resumes_to_the_same_bytes(reference: Path, tmp_path: Path) -> None:
+    mixed = {"precision": "bfloat16", "channels_last": True}
+    whole = finish(tmp_path / "whole", **mixed)
+    stop_at(tmp_path / "stopped", Events.ITERATION_STARTED(once=4), **mixed)
+    assert_same_run(finish(tmp_path / "stopped", resume=True, **mixed), whole)
+    assert losses(whole) != losses(reference)
+
+
 def test_deterministic_algorithms_train_on_cpu(reference: Path, tmp_path: Path) -> None:
     try:
         run_dir = finish(tmp_path, deterministic_algorithms=True)

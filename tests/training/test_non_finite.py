@@ -105,3 +105,25 @@ def test_a_healthy_training_is_not_touched(tmp_path: Path) -> None:
 def test_a_negative_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="max_skipped_batches must be >= 0, got -1"):
         NonFiniteGuard(TinyNetwork(), tmp_path, -1)
+
+
+@pytest.mark.parametrize(("scale", "said"), [(65536.0, None), (1.0, "gradient")])
+def test_a_scaler_may_pass_over_gradients_beyond_float16_until_it_can_halve_no_more(
+    tmp_path: Path, scale: float, said: str | None
+) -> None:
+    network = TinyNetwork()
+    for parameter in network.parameters():
+        parameter.grad = torch.full_like(parameter, math.inf)
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    scaler.scale(torch.ones(()))  # makes its numbers
+    guard = NonFiniteGuard(network, tmp_path)
+    assert guard._fault(torch.tensor(1.0), scaler) == said
+    assert guard._fault(torch.tensor(math.nan), scaler) == "loss"
+    assert guard._fault(torch.tensor(1.0), None) == "gradient"
+
+
+def test_gradients_whose_squares_alone_overflow_are_healthy(tmp_path: Path) -> None:
+    network = TinyNetwork()
+    for parameter in network.parameters():
+        parameter.grad = torch.full_like(parameter, 1e30)
+    assert NonFiniteGuard(network, tmp_path)._fault(torch.tensor(1.0), None) is None

@@ -15,7 +15,6 @@ from monai.data.meta_tensor import MetaTensor
 from torch import nn
 
 from scripts.configuration.error_report import user_message
-from scripts.training.precision import MixedPrecisionInferer
 from tests.conditions import NARROW, alone, condition, resolved, train
 from tests.workflows import CONFIGS, run_workflow, tiny_overrides
 
@@ -38,7 +37,13 @@ def refusal(folder: Path, *parts: str, **overrides: Any) -> str:
 
 def test_options_are_off_as_in_the_paper() -> None:
     config = yaml.safe_load((CONFIGS / "train.yaml").read_text())
-    off = {"amp": False, "compile": False, "accumulation_steps": 1, "early_stopping": None, "augmentation": False}
+    off = {
+        "channels_last": False,
+        "compile": False,
+        "accumulation_steps": 1,
+        "early_stopping": None,
+        "augmentation": False,
+    }
     acw = {"acw_normalization": "sum", "acw_positive": False, "acw_learning_rate_factor": 1.0, "weight_decay": 0.0}
     assert {key: config[key] for key in {**off, **acw}} == {**off, **acw}
 
@@ -55,16 +60,16 @@ def test_accumulated_small_batches_make_the_step_of_a_large_one(folder: Path) ->
     assert difference > 1e-4
 
 
-def test_amp_computes_convolutions_in_bfloat16_and_the_loss_in_float32(folder: Path) -> None:
-    types: dict[bool, set[torch.dtype]] = {}
+def test_bfloat16_is_that_of_convolutions_alone_in_training_and_validation(folder: Path) -> None:
+    types: dict[str, set[torch.dtype]] = {}
     networks = {}
-    for amp in (False, True):
-        workflow = condition(folder, **alone(amp=amp, **NO_DROPOUT))
+    for precision in ("auto", "bfloat16"):
+        workflow = condition(folder, **alone(precision=precision, **NO_DROPOUT))
         workflow.initialize()
-        seen: set[torch.dtype] = set()
+        seen: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
         for module in resolved(workflow, "network_def").modules():
             if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(lambda _m, _i, output, seen=seen: seen.add(output.dtype))
+                module.register_forward_hook(lambda m, _i, output, seen=seen: seen[m.training].add(output.dtype))
         trainer = resolved(workflow, "train::trainer")
         logits: list[torch.dtype] = []
         trainer.add_event_handler(
@@ -72,22 +77,43 @@ def test_amp_computes_convolutions_in_bfloat16_and_the_loss_in_float32(folder: P
             lambda engine, logits=logits: logits.append(engine.state.output[0]["pred"].dtype),
         )
         trainer.run()
-        types[amp], networks[amp] = seen, resolved(workflow, "network")
+        networks[precision] = resolved(workflow, "network")
+        seen[False].clear()  # the check of the network at the start
+        batch = next(iter(resolved(workflow, "validate::dataloader")))
+        assert (
+            resolved(workflow, "validate::inferer")(batch["image"], networks[precision].eval()).dtype == torch.float32
+        )
+        assert seen[True] == seen[False]
+        types[precision] = seen[True]
         assert set(logits) == {torch.float32}
-        assert all(parameter.dtype == torch.float32 for parameter in networks[amp].parameters())
-    assert types == {False: {torch.float32}, True: {torch.bfloat16}}
-    assert any(
-        not torch.equal(a, b) for a, b in zip(networks[False].parameters(), networks[True].parameters(), strict=True)
-    )
+        assert all(parameter.dtype == torch.float32 for parameter in networks[precision].parameters())
+    assert types == {"auto": {torch.float32}, "bfloat16": {torch.bfloat16}}  # the tests run on a CPU
+    assert any(not torch.equal(a, b) for a, b in zip(*(n.parameters() for n in networks.values()), strict=True))
 
 
-def test_amp_is_refused_on_a_gpu_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    class OldGpuTensor:
-        device = torch.device("cuda")
+def test_channels_last_changes_the_layout_and_no_more_than_rounding(folder: Path) -> None:
+    plain = train(condition(folder, **alone(**NO_DROPOUT)))
+    workflow = condition(folder, **alone(channels_last=True, **NO_DROPOUT))
+    workflow.initialize()
+    layouts = []
+    for module in resolved(workflow, "network_def").modules():
+        if isinstance(module, nn.Conv2d) and module.in_channels > 1:
+            module.register_forward_hook(
+                lambda _m, given, _o: layouts.append(given[0].is_contiguous(memory_format=torch.channels_last))
+            )
+    resolved(workflow, "train::trainer").run()
+    assert layouts
+    assert all(layouts)
+    for got, expected in zip(resolved(workflow, "network").parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)  # two steps of Adam are 1e-3
 
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
-    with pytest.raises(ValueError, match=r"amp needs a GPU that computes in bfloat16 .* set --amp false"):
-        MixedPrecisionInferer(enabled=True)(OldGpuTensor(), nn.Identity())  # type: ignore[arg-type]
+
+def test_a_precision_that_cannot_be_had_is_refused_at_the_start(folder: Path) -> None:
+    assert refusal(folder, precision="double").startswith("precision must be auto, float32, bfloat16, float16, got 'do")
+    assert refusal(folder, precision="float16") == "precision float16 needs a GPU; set --precision bfloat16 or float32"
+    said = refusal(folder, amp=True)
+    assert "'amp'" in said
+    assert "it is precision now: --precision bfloat16 in place of --amp true" in said
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # torch's tracing
@@ -294,7 +320,7 @@ def test_all_that_a_run_is_reaches_mlflow(folder: Path) -> None:
     params, tags = state["params"], state["tags"]
     config = yaml.safe_load((run / "config.yaml").read_text())
     for key in (
-        *("image_size", "max_epochs", "batch_size", "seed", "fold", "amp", "compile", "accumulation_steps"),
+        *("image_size", "max_epochs", "batch_size", "seed", "fold", "precision", "compile", "accumulation_steps"),
         *("early_stopping", "augmentation", "learning_rate", "weight_decay", "acw_normalization", "acw_positive"),
         *("acw_learning_rate_factor", "labels", "num_folds", "split_seed", "val_interval"),
     ):

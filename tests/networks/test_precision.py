@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from scripts.networks import precision as module
+from scripts.networks.precision import PrecisionInferer, choose_precision
+from scripts.training.precision import MixedPrecisionInferer
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda:0")
+
+
+def hardware(monkeypatch: pytest.MonkeyPatch, gpu: bool = False, processor: bool = False) -> None:
+    """Let GPU and processor have bfloat16 or not."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: gpu)
+    monkeypatch.setattr(module, "processor_has_bfloat16", lambda: processor)
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_what_is_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    hardware(monkeypatch, gpu=True, processor=True)
+    assert [choose_precision(name, device) for device in (CPU, GPU)] == [name, name]
+    assert choose_precision("float16", GPU) == "float16"
+
+
+def test_auto_is_bfloat16_on_a_gpu_that_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has, expected in ((True, "bfloat16"), (False, "float32")):
+        hardware(monkeypatch, gpu=has)
+        assert choose_precision("auto", GPU) == expected
+
+
+@pytest.mark.parametrize("equivalent", [False, True])
+def test_auto_is_bfloat16_on_a_processor_where_that_is_fast_and_shown_to_be_equivalent(
+    monkeypatch: pytest.MonkeyPatch, equivalent: bool
+) -> None:
+    monkeypatch.setattr(module, "BFLOAT16_ON_PROCESSORS", equivalent)
+    for has in (False, True):
+        hardware(monkeypatch, processor=has)
+        assert choose_precision("auto", "cpu") == ("bfloat16" if has and equivalent else "float32")
+
+
+def test_bfloat16_on_a_processor_without_it_is_warned_of_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for has, lines in ((True, 0), (False, 1)):
+        hardware(monkeypatch, processor=has)
+        with caplog.at_level(logging.WARNING):
+            assert choose_precision("bfloat16", CPU) == "bfloat16"
+        assert len(caplog.records) == lines
+    assert "does not compute in bfloat16" in caplog.text
+
+
+def test_a_gpu_without_bfloat16_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    hardware(monkeypatch)
+    with pytest.raises(ValueError, match=r"bfloat16 needs a GPU that computes in it .* set --precision float16"):
+        choose_precision("bfloat16", GPU)
+
+
+def test_a_run_goes_on_in_its_own_precision_alone() -> None:
+    kept = PrecisionInferer("bfloat16").state_dict()
+    PrecisionInferer("bfloat16").load_state_dict(kept)
+    with pytest.raises(ValueError, match="the run was trained in bfloat16 and would go on in float32"):
+        PrecisionInferer("float32").load_state_dict(kept)
+
+
+def test_runs_before_the_setting_are_evaluated_as_they_were() -> None:
+    assert [MixedPrecisionInferer(enabled).precision for enabled in (False, True)] == ["float32", "bfloat16"]
