@@ -133,16 +133,13 @@ def _named(path: Path, root: Path, stem: str) -> str:
 def _dicoms(folder: Path, root: Path, series: str | None) -> list[Input]:
     """The DICOM images of one folder: each file of several frames, and each series of single ones."""
     name = _named(folder, root, folder.name) if folder != root else folder.name
-    try:
-        headers = [open_header(file, describe_series=True) for file in find_dicoms(folder)]
-    except (UserError, OSError) as error:  # whose file it is, and whether a slice is missing, can't be known
-        return [Input(name, folder, "dicom", fault=str(error))]
-    if cut := _cut_short(headers):
-        return [Input(name, folder, "dicom", fault=f"{cut} is cut short in its header; copy it again")]
+    headers, fault = _headers(folder)
     images = [each for each in headers if "Rows" in each and each.text("SOPClassUID") not in SEGMENTATIONS]
     wanted = [each for each in images if series in (None, ALL, each.text("SeriesInstanceUID"))]
     clips = [each for each in wanted if (each.integer("NumberOfFrames") or 1) > 1]
     found = [Input(_named(each.path, root, each.path.stem), each.path, "dicom") for each in clips]
+    if fault:  # whose slice it is can't be known
+        return [*found, Input(name, folder, "dicom", fault=fault)]
     groups: dict[str, list[DicomHeader]] = {}
     for header in wanted:
         if header not in clips:
@@ -151,6 +148,24 @@ def _dicoms(folder: Path, root: Path, series: str | None) -> list[Input]:
         return [*found, Input(name, folder, "dicom", fault=_several(folder, groups))]
     alone = len({each.text("SeriesInstanceUID") for each in images if each not in clips}) == 1
     return found + [Input(name if alone else f"{name}_{uid[-8:]}", folder, "dicom", uid) for uid in sorted(groups)]
+
+
+def _headers(folder: Path) -> tuple[list[DicomHeader], str]:
+    """The headers of a folder's DICOM files, and the first fault among them."""
+    headers: list[DicomHeader] = []
+    faults = []
+    try:
+        files = find_dicoms(folder)
+    except (UserError, OSError) as error:
+        return [], str(error)
+    for file in files:
+        try:
+            headers.append(open_header(file, describe_series=True))
+        except (UserError, OSError) as error:
+            faults.append(str(error))
+    if cut := _cut_short(headers):
+        faults.append(f"{cut} is cut short in its header; copy it again")
+    return headers, faults[0] if faults else ""
 
 
 def _cut_short(headers: Sequence[DicomHeader]) -> Path | None:

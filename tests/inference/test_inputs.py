@@ -62,6 +62,14 @@ def test_a_damaged_file_in_a_series_is_the_fault_of_that_folder_alone(tmp_path: 
     assert found[1].fault == ""
 
 
+def test_a_damaged_file_beside_a_file_of_many_frames_is_told_and_that_one_is_an_image(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "in" / "clip.dcm", np.ascontiguousarray(IMAGE.T.astype(np.uint16)))
+    (tmp_path / "in" / "cut.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"xx")
+    found = [entry["case"] for entry in find_inputs(tmp_path / "in")]
+    assert [(case.name, bool(case.fault)) for case in found] == [("clip", False), ("in", True)]
+    assert "cut.dcm" in found[1].fault
+
+
 def test_a_single_file_is_named_by_itself(tmp_path: Path) -> None:
     assert names(write_mhd(tmp_path / "A.mhd", IMAGE)) == ["A"]
     assert names(write_series(tmp_path / "scan", IMAGE)) == ["scan"]
