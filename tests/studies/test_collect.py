@@ -45,7 +45,7 @@ def test_jobs_share_the_cores_that_the_process_may_use(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(launch_local.os, "cpu_count", lambda: 64)
     monkeypatch.setattr(launch_local.os, "sched_getaffinity", lambda _process: {0, 3, 5, 7})
-    monkeypatch.setattr(launch_local, "_Pool", pool)
+    monkeypatch.setattr(launch_local, "Pool", pool)
     run = PlannedRun("r", "ce", 1, 0, "run", None, ("train.yaml",))
     with pytest.raises(ThreadsError, match="^2$"):
         launch_local.run_locally(tmp_path, [run], 2, None)
