@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..runs.provenance import software_versions
 from ..runs.run_files import MODEL
 from .blocks import RaceState, all_runs, analysed_runs, race_state
 from .collect import collect_curves, collect_scores, find_exclusions, read_progress, record_of, split_hashes
@@ -17,6 +16,7 @@ from .history import read_history
 from .paper_rows import paper_rows
 from .primary_score import score_title
 from .report.record import CaseScore, Failure, Provenance, StudyRecord
+from .run_origin import restored_note, versions_of
 from .status import RunStatus, read_status
 from .study_file import Study
 from .tuning import chosen_rates, tuning_trials
@@ -125,12 +125,12 @@ def _settings(study: Study) -> dict[str, str]:
 def _provenance(study: Study, study_file: str, runs: Sequence[PlannedRun], commands: Sequence[str]) -> Provenance:
     history = read_history(study)
     devices = {str(record_of(study.output_dir / run.name).get("device", "")) for run in runs} - {""}
-    versions = dict(entry.rsplit(" ", 1) for entry in software_versions().split(", "))
     return Provenance(
         study_file=study_file,
         sha256_at_launch=history.sha256,
         later_changes=history.changes,
-        versions=versions,
+        versions=versions_of(study.output_dir, runs),
+        restored_runs=restored_note(study.output_dir, runs),
         device=", ".join(sorted(devices)),
         split_sha256=split_hashes(study.output_dir, runs),
         commands=commands,

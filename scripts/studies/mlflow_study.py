@@ -31,6 +31,8 @@ def track_study(study: Study, analysis: Analysis, runs: Sequence[PlannedRun]) ->
     uri = study.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     uri = uri or str(path_to_sqlite_uri(study.output_dir / "mlflow.db"))
     conditions = [_condition(study, analysis, name, runs) for name in analysis.table.losses]
+    if not any(condition.run_ids for condition in conditions):
+        return None  # every run was restored from saved ones: none was tracked here
     try:
         prepare_client()
         require_answer(uri)

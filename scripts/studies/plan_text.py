@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from ..errors import UserError
 from ..runs.run_files import SPLIT
 from .blocks import all_runs, hours_a_repeat, hours_used, parallel_runs
+from .collect import collect_scores
 from .components import Components
+from .decision import analyse
 from .grid import RATE_FACTORS
 from .power import smallest_difference
 from .race import most_repeats
 from .run_record import read_json
+from .score_rows import score_table
 from .status import RunStatus, count_states, read_status
 from .study_file import Study
 
@@ -65,22 +70,38 @@ def _progress(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
 
 
 def _power(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
-    """The smallest difference shown with 80 % power, by the usual sizes of noise."""
+    """The smallest difference shown with 80 % power, by the study's own noise as soon as it is known."""
     known = _patients(study, statuses)
     pairs = len(study.conditions) * (len(study.conditions) - 1) // 2
     family = len(study.conditions) - 1 if study.reference is not None else pairs
     if study.run_folds * study.repeats < 2:
         yield f"  {'can show':<12} nothing: one run of each condition says nothing about the condition"
         return
-    components = Components(**ASSUMED, folds=study.run_folds)
+    components, source = _noise(study, statuses)
     for patients in [known] if known else PATIENTS:
         one, all_of_them = (smallest_difference(components, patients, study.repeats, n) for n in (1, family))
         yield (
             f"  {'can show':<12} with {patients} {study.unit}s a difference of {one:.3f} (one pair alone), "
-            f"{all_of_them:.3f} (any of {family} pairs), power 80 %, at the usual sizes of noise"
+            f"{all_of_them:.3f} (any of {family} pairs), power 80 %, {source}"
         )
     if study.repeats == 1:
         yield f"  {'caution':<12} one repeat can't tell the noise of training from that of {study.unit}s"
+
+
+def _noise(study: Study, statuses: Sequence[RunStatus]) -> tuple[Components, str]:
+    """The noise of a difference, and where it is known from: the finished runs, or what is usual before two repeats."""
+    assumed = Components(**ASSUMED, folds=study.run_folds), "at the usual sizes of noise"
+    done = [status.run for status in statuses if status.state == "done" and status.run.role == "run"]
+    if len({run.repeat for run in done}) < 2:
+        return assumed
+    try:
+        table = score_table(collect_scores(study.output_dir, done, study.score), leaky=study.leaky)
+    except UserError:  # the report says it; a plan can be made without
+        return assumed
+    components = analyse(table, study.margin, study.reference).components
+    if components is None:
+        return assumed
+    return replace(components, folds=study.run_folds), f"at the noise of the {len(done)} finished runs"
 
 
 def _patients(study: Study, statuses: Sequence[RunStatus]) -> int | None:

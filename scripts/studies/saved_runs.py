@@ -10,6 +10,7 @@ No networks, checkpoints or pictures, and no paths of the machine that trained.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from .blocks import all_runs
 from .collect import VALIDATION, WEIGHT, is_shown, read_progress, record_of
 from .grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
 from .history import LAUNCHES
+from .run_origin import run_versions
 from .run_record import RECORD, from_record, read_json
 from .status import FREE, PART, read_status, refuse_other_run
 from .study_file import Study
@@ -47,10 +49,11 @@ def save_runs(study: Study, folder: Path) -> int:
     patients: dict[str, str] = {}
     for run in done:
         patients |= record_of(study.output_dir / run.name).get("patients", {})
-    content = {"launches": _launches(study.output_dir), "patients": patients}
+    cases = _cases(study.output_dir, done)
+    content = {"launches": _launches(study.output_dir), "patients": patients, "cases_sha256": _sha256(cases)}
     lines = ",\n".join(json.dumps(_describe(study.output_dir / run.name, run)) for run in done)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_cases(study.output_dir, done, folder / CASES)
+    write_text(folder / CASES, cases)
     write_text(folder / RUNS, f'{json.dumps(content)[:-1]},\n"runs": [\n{lines}\n]}}\n')
     return len(done)
 
@@ -74,7 +77,7 @@ def restore_runs(study: Study, folder: Path) -> int:
     missing = {name for name in records if not (study.output_dir / name / RECORD).is_file()}
     for name in sorted(missing):  # before anything is written
         refuse_other_run(folder / name, records[name], _placed(planned[name], records[name]))
-    rows = _read_cases(folder / CASES, records)
+    rows = _read_cases(folder / CASES, records, content.get("cases_sha256"))
     study.output_dir.mkdir(parents=True, exist_ok=True)
     if content["launches"] and not (study.output_dir / LAUNCHES).is_file():
         write_text(study.output_dir / LAUNCHES, json.dumps(content["launches"], indent=1))
@@ -114,6 +117,7 @@ def _describe(folder: Path, run: PlannedRun) -> dict[str, Any]:
         "files": [os.path.basename(file) for file in record["files"]],
         "overrides": overrides,
         **{key: record[key] for key in ("score_labels", "device", "seconds") if key in record},
+        "versions": run_versions(folder, run.role),
         "split": {key: split[key] for key in ("dataset", "fingerprint", "sha256") if key in split},
         "validation": scores,
         "class_weights": weights,
@@ -126,7 +130,7 @@ def _cases_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _write_cases(study_dir: Path, runs: Sequence[PlannedRun], path: Path) -> None:
+def _cases(study_dir: Path, runs: Sequence[PlannedRun]) -> str:
     columns = ["run", "case", "patient"]
     rows: list[dict[str, str]] = []
     for run in runs:
@@ -141,7 +145,7 @@ def _write_cases(study_dir: Path, runs: Sequence[PlannedRun], path: Path) -> Non
                 {"run": run.name, "case": row["case"], "patient": row.get("patient") or patients.get(row["case"], "")}
                 | kept
             )
-    write_text(path, _as_csv(columns, rows))
+    return _as_csv(columns, rows)
 
 
 def _as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
@@ -159,8 +163,15 @@ def _read_runs(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_cases(path: Path, records: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Rows by run, once there are as many of each as the run had."""
+def _sha256(text: str) -> str:
+    """Hash of a text, whatever its line ends are."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
+
+
+def _read_cases(
+    path: Path, records: Mapping[str, Mapping[str, Any]], sha256: str | None
+) -> dict[str, list[dict[str, str]]]:
+    """Rows by run, once there are as many of each as the run had and none was changed."""
     rows: dict[str, list[dict[str, str]]] = {}
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
@@ -172,6 +183,8 @@ def _read_cases(path: Path, records: Mapping[str, Mapping[str, Any]]) -> dict[st
                 f"{path} has {len(rows.get(name, []))} cases of run {name} and {RUNS} beside it says "
                 f"{record['cases']}; take both files from the same place again"
             )
+    if sha256 is not None and path.is_file() and _sha256(path.read_text(encoding="utf-8")) != sha256:
+        raise UserError(f"{path} was changed after {RUNS} beside it was written; take both from the same place again")
     return rows
 
 

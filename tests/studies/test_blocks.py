@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import zlib
 from pathlib import Path
@@ -31,7 +32,7 @@ def finish(study: Study, run: PlannedRun, seconds: float = 3600.0, score: float 
     folder = study.output_dir / run.name
     tables = evaluation_folder(folder, PART[run.role])
     tables.mkdir(parents=True)
-    record = {**run.record(), "seconds": seconds, "score_labels": ["prostate"]}
+    record = {**run.record(), "seconds": seconds, "score_labels": ["prostate"], "versions": "torch 9.9"}
     (folder / RECORD).write_text(json.dumps(record))
     rng = np.random.default_rng(run.repeat)
     dealt = rng.permutation(CASES)[run.fold :: study.num_folds]  # alike for every condition of a repeat
@@ -143,3 +144,27 @@ def test_two_hundred_finished_runs_are_planned_and_collected_in_seconds(tmp_path
     (study.output_dir / "dfl-r1-f0" / MODEL).write_bytes(b"")
     command = study_record(study, "study.yaml", []).segment_command
     assert command.startswith("python -m monai.bundle run --config_file configs/inference.yaml --run_name")
+
+
+def test_a_plan_uses_the_noise_of_the_study_as_soon_as_two_repeats_tell_it(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, factors={"loss": ["fl", "dfl"]}, folds=3, repeats=3)
+    runs = all_runs(study)
+    for run in runs[:6]:
+        finish(study, run)
+    assert "at the usual sizes of noise" in describe_plan(study)
+    for run in runs[6:12]:
+        finish(study, run)
+    (line,) = set(
+        re.findall(
+            r"a difference of (\S+) \(one pair alone\).*at the noise of the 12 finished runs", describe_plan(study)
+        )
+    )
+    assert float(line) < 0.002  # a thousandth a run, in 30 patients; the usual noise would say .03
+
+
+def test_scores_that_cannot_be_compared_leave_a_plan_with_the_usual_noise(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, factors={"loss": ["fl", "dfl"]}, folds=3, repeats=2)
+    for run in all_runs(study):
+        if run.condition == "fl":
+            finish(study, run)
+    assert "at the usual sizes of noise" in describe_plan(study)

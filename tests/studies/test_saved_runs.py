@@ -47,7 +47,12 @@ def test_a_study_goes_on_elsewhere_from_its_saved_runs_with_the_same_report(tmp_
         (s.run.name, s.state, s.seconds) for s in read_status(study.output_dir, all_runs(study))
     ]
     here, there = (study_record(one, "study.yaml", []) for one in (study, other))
-    assert there == here
+    assert (here.provenance.restored_runs, there.provenance.restored_runs) == (
+        "",
+        "5 of 5 finished runs, without their networks",
+    )
+    assert replace(there, provenance=here.provenance) == here
+    assert there.provenance.versions == here.provenance.versions == {"torch": "9.9"}
     assert len(here.scores) == 5 * 10
     blocks = [next_block(one)[0] for one in (study, other)]
     assert blocks[0] is not None
@@ -56,6 +61,16 @@ def test_a_study_goes_on_elsewhere_from_its_saved_runs_with_the_same_report(tmp_
     assert save_runs(other, tmp_path / "again") == 11
     for name in (CASES, RUNS):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "saved" / name).read_bytes()
+
+
+def test_a_score_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
+    study = half_done(tmp_path / "here")
+    save_runs(study, tmp_path / "saved")
+    cases = tmp_path / "saved" / CASES
+    lines = cases.read_text().splitlines(keepends=True)
+    cases.write_text("".join([*lines[:-1], "".join([lines[-1].strip(), "1\n"])]))
+    with pytest.raises(ValueError, match=r"cases.csv was changed after runs.json beside it was written"):
+        restore_runs(elsewhere(study, tmp_path / "there"), tmp_path / "saved")
 
 
 def test_runs_that_are_there_are_left_as_they_are_and_the_others_restored(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class Provenance:
         device: what the runs ran on.
         split_sha256: by repeat, or another name of the split.
         commands: those that made the runs and this report.
+        restored_runs: how many of the finished runs come from saved ones; empty: none.
     """
 
     study_file: str = ""
@@ -113,6 +114,7 @@ class Provenance:
     device: str = ""
     split_sha256: Mapping[str, str] = field(default_factory=dict)
     commands: Sequence[str] = ()
+    restored_runs: str = ""
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,8 @@ def provenance_section(study: StudyRecord) -> Section:
         ["changes since launch", "; ".join(source.later_changes) or ("none" if source.sha256_at_launch else "unknown")],
         ["hardware", source.device or "not recorded"],
     ]
+    if source.restored_runs:
+        rows.append(["runs taken from saved scores", source.restored_runs])
     rows += [[f"version of {name}", version] for name, version in sorted(source.versions.items())]
     rows += [[f"split {name}, SHA-256", digest] for name, digest in source.split_sha256.items()]
     blocks: list[Block] = [Numbers(Table("provenance", "Where the numbers come from", ["what", "value"], rows))]
