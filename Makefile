@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study evidence test lint types check ui evaluate segment publish bench-loss bench-prepare bench-segment torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish bench bench-loss bench-prepare bench-segment torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -53,6 +53,9 @@ types: $(DEV_STAMP)  ## check types
 	@$(BIN)/mypy
 
 check: lint types test  ## all of the above three
+
+bench: $(DEV_STAMP)  ## every benchmark: training, start, inference, growth, losses, preparing; each with its target
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks
 
 bench-loss: $(DEV_STAMP)  ## time and memory of the losses beside torch's cross entropy
 	@env -u OMP_WAIT_POLICY $(BIN)/python -m tests.benchmarks.bench_loss
