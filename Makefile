@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study evidence test lint types check ui evaluate segment publish bench bench-loss bench-prepare bench-segment torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -65,6 +65,9 @@ bench-prepare: $(STAMP)  ## speed and memory of preparing
 
 bench-segment: $(STAMP)  ## memory of inference on one volume, step by step
 	@$(BIN)/python -m tests.benchmarks.bench_segment
+
+bench-studies: $(DEV_STAMP)  ## two local jobs of a study beside one, on an idle machine
+	@$(BIN)/python -m tests.benchmarks.bench_studies
 
 torture: $(DEV_STAMP)  ## kill a training 50 times and compare it with one that never stopped
 	@$(BIN)/python -m tests.torture --kills 50
