@@ -100,15 +100,14 @@ class PrecisionInferer(Inferer):  # type: ignore[misc]  # MONAI is not typed
         return {"precision": self.precision}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuse to go on in another precision, to which "auto" may come on another device.
+        """Go on in the precision that the training was started in, where "auto" comes to another on this device.
 
         Raises:
-            ValueError: they differ.
+            ValueError: it is no precision that "auto" comes to.
         """
         before = state_dict["precision"]
         if before != self.precision:
-            raise UserError(
-                f"the run was trained in {before} and would go on in {self.precision}, to which precision auto comes "
-                "on this device; go on with it on a device of the kind that it was started on, or start a new run "
-                "(--resume false)"
-            )
+            if not {before, self.precision} <= {"float32", "bfloat16"}:
+                raise UserError(f"the run was trained in {before!r}, and can't go on in {self.precision}")
+            logger.warning("the run goes on in %s, in which it was started, and not in %s", before, self.precision)
+            self.precision = before

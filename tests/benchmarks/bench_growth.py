@@ -44,7 +44,7 @@ def links(folder: Path, count: int) -> Any:
         Image.fromarray(draw.integers(0, 2, (SIZE, SIZE), dtype=kind)).save(folder / key / "first.png")
     for index in range(count):
         for key in ("image", "label"):
-            os.link(folder / key / "first.png", folder / key / f"{index}.png")
+            (folder / key / f"{index}.png").symlink_to("first.png")
         paths = {key: str(folder / key / f"{index}.png") for key in ("image", "label")}
         items.append({**paths, "case": f"case{index // 100}", "case_index": index // 100, "slice": index % 100})
     parts = {"train": items, "val": []}

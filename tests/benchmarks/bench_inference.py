@@ -35,15 +35,21 @@ class Interleaved:
         self.batch_size = batch_size
         self.times: list[tuple[float, float]] = []
         self._begin = 0.0
+        self._image: torch.Tensor | None = None
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator behind all others."""
         engine.add_event_handler(Events.STARTED, lambda: setattr(self, "_begin", time.process_time()))
+        engine.add_event_handler(Events.ITERATION_STARTED, self._keep)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._volume)
 
-    def _volume(self, engine: Engine) -> None:
+    def _keep(self, engine: Engine) -> None:
+        self._image = engine.state.batch["image"]  # ours gives it free on the way
+
+    def _volume(self) -> None:
         end = time.process_time()
-        planes = torch.as_tensor(engine.state.batch["image"])[0].permute(3, 0, 1, 2)  # (C, X, Y, Z) -> (Z, C, X, Y)
+        assert self._image is not None
+        planes = torch.as_tensor(self._image)[0].permute(3, 0, 1, 2)  # (C, X, Y, Z) -> (Z, C, X, Y)
         with torch.no_grad():
             for batch in planes.split(self.batch_size):
                 self.network(batch).softmax(1)

@@ -58,11 +58,21 @@ def test_a_gpu_without_bfloat16_refuses_it(monkeypatch: pytest.MonkeyPatch) -> N
         choose_precision("bfloat16", GPU)
 
 
-def test_a_run_goes_on_in_its_own_precision_alone() -> None:
-    kept = PrecisionInferer("bfloat16").state_dict()
-    PrecisionInferer("bfloat16").load_state_dict(kept)
-    with pytest.raises(ValueError, match="the run was trained in bfloat16 and would go on in float32"):
-        PrecisionInferer("float32").load_state_dict(kept)
+def test_a_run_goes_on_in_the_precision_that_it_was_started_in(caplog: pytest.LogCaptureFixture) -> None:
+    """A run with precision auto may go on on a device of another kind; config.yaml says the same for both."""
+    for before, now, said in (("bfloat16", "bfloat16", ""), ("bfloat16", "float32", "goes on in bfloat16")):
+        caplog.clear()
+        inferer = PrecisionInferer(now)
+        inferer.load_state_dict(PrecisionInferer(before).state_dict())
+        assert inferer.precision == before
+        assert said in caplog.text
+        assert bool(caplog.records) == bool(said)
+
+
+@pytest.mark.parametrize("before", ["float16", "float64", 3])
+def test_a_state_of_a_precision_that_auto_never_comes_to_is_refused(before: object) -> None:
+    with pytest.raises(ValueError, match="the run was trained in .*, and can't go on in float32"):
+        PrecisionInferer("float32").load_state_dict({"precision": before})
 
 
 def test_runs_before_the_setting_are_evaluated_as_they_were() -> None:
