@@ -64,11 +64,23 @@ def open_dataset(path: Path, image_bytes: int) -> Dataset:
     return _open(path, [*_TAGS, "PixelData"], image_bytes)
 
 
+_ENDINGS = (".dcm", ".dicom", ".ima")
+
+
 def find_dicoms(folder: Path) -> list[Path]:
-    """The DICOM files of a folder, told by their content; other files, such as a viewer's, are left out."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "DICOMDIR"]
+    """The DICOM files of a folder, told by their content; other files, such as a viewer's, are left out.
+
+    Beside them a broken link with the name of a slice is one too: left out, that slice would be missing.
+    """
+    files = [path for path in sorted(folder.iterdir()) if not path.is_dir() and path.name != "DICOMDIR"]
     files = [path for path in files if not path.name.startswith(".")]
-    return [path for path in files if path.suffix.lower() in (".dcm", ".dicom", ".ima") or _has_preamble(path)]
+    found = {path for path in files if path.suffix.lower() in _ENDINGS or (path.is_file() and _has_preamble(path))}
+    return [path for path in files if path in found or (found and _is_lost_slice(path))]
+
+
+def _is_lost_slice(path: Path) -> bool:
+    """Whether a path is a broken link without an ending, or with a number for one as in names made of UIDs."""
+    return path.is_symlink() and not path.exists() and (not path.suffix or path.suffix[1:].isdigit())
 
 
 def _has_preamble(path: Path) -> bool:

@@ -5,6 +5,7 @@ from .inputs import find_inputs
 from .loading import LoadInput, ResizeInPlane
 from .model import find_members, known_shares, take_model
 from .networks import WeightsLoader, assemble_network
+from .options import check_options
 from .overlay import DrawOverlay
 from .quality import Describe
 from .records import CaseRecords
@@ -31,6 +32,7 @@ __all__ = [
     "WeightsLoader",
     "WriteOutputs",
     "assemble_network",
+    "check_options",
     "find_inputs",
     "find_members",
     "known_shares",

@@ -98,7 +98,9 @@ def _folders(root: Path, outputs: Path | None) -> Iterator[Path]:
 def _of_folder(folder: Path, root: Path, series: str | None) -> list[Input]:
     found = []
     if series is None:
-        files = [path for path in list_folder(folder) if path.is_file()]
+        files = [
+            path for path in list_folder(folder) if not path.is_dir()
+        ]  # what is no file is refused when it is read
         found = [_of_file(path, root) for path in files if _kind_by_name(path) and not _is_mask(path)]
     return found + _dicoms(folder, root, series)
 

@@ -264,6 +264,25 @@ def test_wrong_names_and_weights_are_refused_in_one_line(tmp_path: Path) -> None
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("flips", "maybe", "flips must be true or false, got 'maybe'"),
+        ("probabilities", 1, "probabilities must be true or false, got 1"),
+        ("min_component_voxels", -3, "min_component_voxels must be a whole number >= 0, got -3"),
+        ("min_component_voxels", 2.5, "min_component_voxels must be a whole number >= 0, got 2.5"),
+        ("min_confidence", "x", "min_confidence must be a number from 0 to 1, got 'x'"),
+        ("min_confidence", 75, "min_confidence must be a number from 0 to 1, got 75"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused_before_anything_is_written(
+    tmp_path: Path, option: str, value: Any, message: str
+) -> None:
+    write_mhd(tmp_path / "in" / "A.mhd", IMAGE)
+    assert message in refused(tmp_path, tmp_path / "in", **{option: value})
+    assert not (tmp_path / "out").exists()
+
+
 def test_several_series_in_a_folder_are_listed_and_one_or_all_can_be_asked_for(tmp_path: Path) -> None:
     source = tmp_path / "in" / "scan"
     write_series(source, IMAGE, names=[f"a{z}.dcm" for z in range(5)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.inference import find_inputs
+from scripts.inference import LoadInput, find_inputs
 from tests.dicom_files import write_dicom, write_segmentation, write_series
 from tests.inference.images import bright_object
 from tests.synthetic import write_mhd
@@ -68,6 +69,20 @@ def test_a_damaged_file_beside_a_file_of_many_frames_is_told_and_that_one_is_an_
     found = [entry["case"] for entry in find_inputs(tmp_path / "in")]
     assert [(case.name, bool(case.fault)) for case in found] == [("clip", False), ("in", True)]
     assert "cut.dcm" in found[1].fault
+
+
+def test_what_is_called_an_image_and_can_t_be_read_is_told_and_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "A.png").symlink_to(tmp_path / "away.png")
+    os.mkfifo(tmp_path / "in" / "B.nii")
+    write_series(tmp_path / "in" / "scan", IMAGE, names=[f"I{z}" for z in range(5)])
+    (tmp_path / "in" / "scan" / "I4").unlink()
+    (tmp_path / "in" / "scan" / "I4").symlink_to(tmp_path / "away")  # the last slice: no gap would tell
+    cases = {entry["case"].name: entry for entry in find_inputs(tmp_path / "in")}
+    assert set(cases) == {"A", "B", "scan"}
+    for name, message in (("A", "A.png does not exist"), ("B", "B.nii is a pipe"), ("scan", "I4 does not exist")):
+        with pytest.raises(ValueError, match=message):
+            LoadInput(1)({**cases[name], "result": {}})
 
 
 def test_a_single_file_is_named_by_itself(tmp_path: Path) -> None:
