@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study evidence test lint types check ui evaluate segment publish bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -37,6 +37,9 @@ segment: $(STAMP)  ## segment images in their own geometry (INPUT=file or folder
 
 publish: $(STAMP)  ## make a run's weights the bundle's own, which inference takes (RUN=name)
 	@$(BUNDLE) publishing --config_file configs/publish.yaml --run_name "'$(RUN)'"
+
+export: $(STAMP)  ## write a run's network for other programs, compared before it is kept (RUN=name FORMAT=onnx|pt2|ts)
+	@$(BUNDLE) exporting --config_file configs/export.yaml --run_name "'$(RUN)'" --format "'$(or $(FORMAT),onnx)'"
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
 	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)

@@ -16,7 +16,7 @@ from .workflow import executed_config, running_workflow
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
 BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train.yaml"
-ENTRY_POINTS = {"imports", "run", "training", "check", "describe", "evaluating", "comparing", "publishing"}
+ENTRY_POINTS = {"imports", "run", "training", "check", "describe", "evaluating", "comparing", "publishing", "exporting"}
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 
 RENAMED = {"amp": "it is precision now: --precision bfloat16 in place of --amp true, float32 in place of false"}

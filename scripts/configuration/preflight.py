@@ -8,6 +8,7 @@ from ..networks.precision import choose_precision
 from ..runs.run_folder import check_place
 from ..runs.signals import stop_while_preparing
 from ..tracking.addresses import check_tracking
+from .bundle_root import settle_bundle_root
 from .command_line import check_files, read_names
 from .compatibility import check_options
 from .error_report import report_user_errors
@@ -31,6 +32,7 @@ def check_settings_before_start() -> None:
         ValueError: names the key, the fault and the remedy.
     """
     report_user_errors()
+    settle_bundle_root()
     stop_while_preparing()
     read_yaml_words()
     check_files()

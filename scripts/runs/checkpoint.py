@@ -70,8 +70,11 @@ def load_network(network: nn.Module, path: str | Path, device: torch.device | st
     return network.to(device)
 
 
-class NetworkLoader:
+class RunCheckpointLoader:
     """Handler of an evaluator that loads a run's network before it is scored.
+
+    Programs that bring weights of their own, such as MONAI's federated client, switch off what stands in
+    ``validate::handlers`` and has CheckpointLoader in its name.
 
     Args:
         network: takes the weights.

@@ -38,6 +38,8 @@ SHOWN = 5  # differences that a refusal names
 class Resume:
     """Handler that sets a training to the last checkpoint of its run folder, where there is one.
 
+    It does so when the trainer starts for the first time in a process, and never again.
+
     Args:
         run_dir: folder of the run.
         state: what is set.
@@ -47,12 +49,16 @@ class Resume:
         self.checkpoint = Path(run_dir) / LAST
         self.config = Path(run_dir) / CONFIG
         self.state = state
+        self._begun = False
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, before every other handler."""
         engine.add_event_handler(Events.STARTED, self._restore)
 
     def _restore(self, engine: Engine) -> None:
+        if self._begun:
+            return  # the next round of a federated client, with the network that it was handed
+        self._begun = True
         config = read_table(self.config) if self.config.is_file() else {}
         self.state.metadata = {**self.state.metadata, "config_sha256": comparable_sha256(config)}
         if not self.checkpoint.is_file():

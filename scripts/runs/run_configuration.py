@@ -31,6 +31,8 @@ def take_run_configuration(run_dir: str | Path, overlay: str) -> None:
     """Let the running workflow go on with the configuration of a run: a step of ``initialize``.
 
     The run's configuration replaces all but the overlay's own keys and what may differ (``EVALUATION_FREE_KEYS``).
+    Behind a training's configuration, with a run folder that records none, it is a federated client's: the network is
+    handed over, and the training's own evaluator scores the validation part.
 
     Args:
         run_dir: folder of the run.
@@ -43,8 +45,13 @@ def take_run_configuration(run_dir: str | Path, overlay: str) -> None:
     workflow = running_workflow()
     if workflow is None:
         raise RuntimeError("a step of a workflow's initialize, which none is running")
-    config = run_configuration(Path(run_dir), executed_config(), overlay)
-    refuse_unknown_keys(config)
+    given = executed_config()
+    if EVALUATION not in given:
+        return  # laid over already: a program that changes a setting initialises once more
+    client = "train" in given and not (Path(run_dir) / CONFIG).is_file()
+    config = _client_configuration(given) if client else run_configuration(Path(run_dir), given, overlay)
+    if not client:  # which leaves the overlay's own keys without a reader, and may bring some of its own
+        refuse_unknown_keys(config)
     meta = workflow.parser.get(ConfigParser.meta_key, {})
     workflow.parser.set({ConfigParser.meta_key: meta, **config})
     workflow.parser.parse(reset=True)
@@ -77,6 +84,17 @@ def run_configuration(run_dir: Path, given: Mapping[str, Any], overlay: str) -> 
     config |= {key: given[key] for place in fixed if (key := place.split("::")[0]) not in config and key in given}
     _refuse_missing_places(run_dir, config)
     return _with_section(config)
+
+
+def _client_configuration(given: dict[str, Any]) -> dict[str, Any]:
+    """The training's own validation behind the loader of a checkpoint, which such a client switches off.
+
+    Where nobody switches it off it finds no checkpoint, and nothing is scored with a network that is not trained.
+    """
+    handlers = given[EVALUATION].get("validate::handlers", [])
+    loaders = [handler for handler in handlers if "CheckpointLoader" in handler.get("_target_", "")]
+    config = {key: value for key, value in given.items() if key != EVALUATION}
+    return {**config, "validate": {**config["validate"], "handlers": loaders}}
 
 
 def read_run_configuration(run_dir: Path) -> dict[str, Any]:

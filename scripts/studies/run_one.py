@@ -67,7 +67,7 @@ def do_run(study_dir: Path, name: str, threads: int | None = None) -> int:
         return 0
     except Stopped:
         return EXIT_CODE
-    except BaseException as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         traceback.print_exc()
         write_failure(folder, user_message(error) or f"{type(error).__name__}: {_first_line(error)}")
         return 1

@@ -153,9 +153,9 @@ def run_state(folder: Path, **state: object) -> tuple[nn.Linear, Path]:
 
 
 def start(*arguments: object, **options: object) -> Engine:
-    """Start an evaluator with a NetworkLoader."""
+    """Start an evaluator with a RunCheckpointLoader."""
     engine = Engine(lambda _engine, _batch: None)
-    checkpoint.NetworkLoader(*arguments, **options).attach(engine)
+    checkpoint.RunCheckpointLoader(*arguments, **options).attach(engine)
     engine.run([0])
     return engine
 

@@ -93,7 +93,7 @@ def find_warnings(facts: Sequence[Facts]) -> list[str]:
     empty = [fact.case for fact in facts if fact.empty]
     if empty:
         found.append(f"{len(empty)} of {len(facts)} masks are empty (class 0 alone): {_few(empty)}")
-    for note in sorted({note for fact in facts for note in fact.notes}):
+    for note in sorted({line for fact in facts for line in fact.notes}):
         names = [fact.case for fact in facts if note in fact.notes]
         found.append(f"{len(names)} of {len(facts)} images: {note}: {_few(names)}")
     return found
