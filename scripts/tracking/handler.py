@@ -107,6 +107,10 @@ class RunTracker:
             logger.warning("MLflow lacks a part of this run; bring it over with: python -m monai.bundle run sync ...")
 
     def _start(self, engine: Engine) -> None:
+        if self._closed:  # the next round of a federated client
+            self._closed = False
+            self.journal = Journal(self.run_dir)
+            self._uploader = Uploader(self._mirror, patience=self._uploader.patience)
         self.journal.expect_repeats(engine.state.iteration)
         for name in (TRACKED_CONFIG, SPLIT):
             if (self.run_dir / name).is_file():
