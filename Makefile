@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bundle bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -40,6 +40,9 @@ publish: $(STAMP)  ## make a run's weights the bundle's own, which inference tak
 
 export: $(STAMP)  ## write a run's network for other programs, compared before it is kept (RUN=name FORMAT=onnx|pt2|ts)
 	@$(BUNDLE) exporting --config_file configs/export.yaml --run_name "'$(RUN)'" --format "'$(or $(FORMAT),onnx)'"
+
+bundle: $(STAMP)  ## build dist/dual_focal_loss_segmentation and its zip from a run's weights (RUN=name URL=where they will lie)
+	@$(BIN)/python -m scripts.release.build "$(RUN)" --url "$(URL)"
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
 	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)

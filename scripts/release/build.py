@@ -1,0 +1,169 @@
+"""``make bundle RUN=NAME``: dist/dual_focal_loss_segmentation/ and its zip.
+
+    configs/    the YAML files, logging.conf, metadata.json of the run's network; train, evaluate, inference as JSON
+    docs/       the pages and data_license.txt
+    models/     model.pt, model.json, model.ts, model.safetensors
+    scripts/    the package; metadata.json, LICENSE, SHA256SUMS and, with URL=..., large_files.yml beside it
+
+Nothing of it is committed, and nothing in it names a place of the machine that built it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import save_file
+
+from ..configuration.keys import BASE_CONFIG
+from ..errors import UserError
+from ..exporting.content import bundle_metadata
+from ..exporting.export import export_network
+from ..inference.model import find_members
+from ..runs.checkpoint import load
+from ..runs.publishing import describe_run, publish_run
+from ..runs.run_files import MODEL
+from ..runs.run_folder import find_run_dir
+from .checksums import LARGEST, large_files, write_checksums, write_large_files
+from .page import bundle_page
+from .twins import inference_twin, twins
+
+logger = logging.getLogger(__name__)
+
+ROOT = BASE_CONFIG.parents[1]
+NAME = "dual_focal_loss_segmentation"
+STYLE = ("--line-length", "120")
+
+
+def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = None) -> Path:
+    """Build folder and zip from a run; both are replaced when all of the new ones is written.
+
+    Args:
+        run_name: the run whose weights become the bundle's.
+        output_dir: the folder of all runs.
+        dist: where folder and zip go.
+        url: where the large files and the project's pages will lie; None writes no ``large_files.yml``.
+
+    Returns:
+        The zip.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``scripts.runs.publishing.publish_run`` and ``export_network``.
+    """
+    run_dir = find_run_dir(output_dir, run_name)
+    describe_run(run_dir)  # refuses a run without weights, and weights of another network, before anything is written
+    dist.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=dist) as folder:
+        bundle = Path(folder) / NAME
+        _copy_sources(bundle)
+        publish_run(output_dir, run_dir.name, bundle / "models")
+        _write_generated(bundle, run_dir, url)
+        _format(bundle / "scripts")
+        if url:
+            write_large_files(bundle, url)
+        write_checksums(bundle)
+        archive = _zip(bundle)
+        for built in (bundle, archive):
+            target = dist / built.name
+            shutil.rmtree(target, ignore_errors=True) if target.is_dir() else target.unlink(missing_ok=True)
+            built.rename(target)
+    large = large_files(dist / NAME)
+    if large and not url:
+        logger.info(
+            "over %d MB, which the model zoo wants in large_files.yml: %s; give URL=... where they will lie",
+            LARGEST // 2**20,
+            ", ".join(large),
+        )
+    return dist / f"{NAME}.zip"
+
+
+def _copy_sources(bundle: Path) -> None:
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "evidence")
+    for name in ("configs", "docs", "scripts"):
+        shutil.copytree(ROOT / name, bundle / name, ignore=ignore)
+    for name in ("LICENSE", "constraints.txt"):
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, bundle / name)
+
+
+def _write_generated(bundle: Path, run_dir: Path, url: str | None) -> None:
+    (member,) = find_members(run_dir.name, run_dir.parent, "")
+    provenance = describe_run(run_dir)
+    metadata = bundle_metadata(member, provenance)
+    for path in (bundle / "configs" / "metadata.json", bundle / "metadata.json"):
+        path.write_text(_json(metadata), encoding="utf-8")
+    configs = twins(run_dir, member)
+    for name, config in configs.items():
+        (bundle / "configs" / f"{name}.json").write_text(_json(config), encoding="utf-8")
+    shipped = yaml.safe_load((ROOT / "configs" / "inference.yaml").read_text(encoding="utf-8"))
+    if inference_twin(member) != shipped:
+        text = "# As inference.json: the settings of the network in models/.\n"
+        text += yaml.safe_dump(inference_twin(member), sort_keys=False, allow_unicode=True)
+        (bundle / "configs" / "inference.yaml").write_text(text, encoding="utf-8")
+    page = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    (bundle / "docs" / "README.md").write_text(bundle_page(page, metadata, url), encoding="utf-8")
+    content = {"metadata": metadata, "inference": configs["inference"]}
+    export_network(member, "ts", content, bundle / "models" / "model.ts")
+    facts = {"format": "pt", "run": str(provenance["run"]), "sha256_of_model_pt": str(provenance["sha256"])}
+    tensors = {name: value.contiguous() for name, value in load(bundle / "models" / MODEL).items()}
+    save_file(tensors, bundle / "models" / "model.safetensors", metadata=facts)
+
+
+def _format(folder: Path) -> None:
+    """The model zoo's formatting of the copy, where its tools are installed."""
+    commands = {"isort": ["--profile", "black", "--quiet"], "black": ["--quiet"]}
+    missing = [tool for tool in commands if find_spec(tool) is None]
+    if missing:
+        logger.warning("not formatted for the zoo: %s not installed (pip install black isort)", " and ".join(missing))
+        return
+    for tool, options in commands.items():
+        subprocess.run([sys.executable, "-m", tool, *options, *STYLE, str(folder)], check=True)
+
+
+def _zip(bundle: Path) -> Path:
+    """The folder as a zip whose bytes depend on its content alone."""
+    archive = bundle.with_name(f"{NAME}.zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(bundle.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(f"{NAME}/{path.relative_to(bundle).as_posix()}")
+                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                file.writestr(entry, path.read_bytes())
+    return archive
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=4, ensure_ascii=False) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build from the command line; an error of the user's is one line."""
+    parser = argparse.ArgumentParser(description="Build dist/dual_focal_loss_segmentation and its zip.")
+    parser.add_argument("run", help="name of the run whose weights become the bundle's; latest is the newest")
+    parser.add_argument("--output_dir", type=Path, default=ROOT / "runs", help="the folder of all runs")
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where folder and zip go")
+    parser.add_argument("--url", help="where the bundle's files will lie, for large_files.yml and the page's links")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        archive = build_bundle(given.run, given.output_dir, given.dist, given.url or None)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    sys.stdout.write(f"{archive}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Single JSON files that say what the YAML files say together, for programs that merge none."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from ..configuration.keys import BASE_CONFIG
+from ..configuration.paths import PLACES, without_paths
+from ..inference.model import Member
+from ..runs.resume import FREE_KEYS
+from ..runs.run_configuration import read_run_configuration
+
+CONFIGS = BASE_CONFIG.parent
+MULTI_GPU = "multi_gpu_train"
+SHIPPED = (FREE_KEYS | PLACES) - {"max_epochs"}  # keys that keep the values of train.yaml
+
+
+def training_twin(run_dir: Path) -> dict[str, Any]:
+    """``train.yaml`` with the parts and settings of a run, and with no place of the machine that it ran on."""
+    shipped: dict[str, Any] = ConfigParser.load_config_file(BASE_CONFIG)
+    run = without_paths(read_run_configuration(run_dir))
+    config = {key: value if key in SHIPPED else copy.deepcopy(run.get(key, value)) for key, value in shipped.items()}
+    part = CONFIGS / f"data_{run.get('data_name')}.yaml"
+    if part.is_file() and "dataset_dir" in (data := ConfigParser.load_config_file(part)):
+        config["dataset_dir"] = data["dataset_dir"]
+    if isinstance(config["network_def"], dict) and "pretrained_path" in config["network_def"]:
+        config["network_def"]["pretrained_path"] = None
+    return config
+
+
+def twins(run_dir: Path, member: Member) -> dict[str, dict[str, Any]]:
+    """Every JSON file of ``configs/`` by its name without the ending."""
+    training = training_twin(run_dir)
+    found = {
+        "train": training,
+        "evaluate": ConfigParser.load_config_file(CONFIGS / "evaluate.yaml"),
+        "inference": inference_twin(member),
+    }
+    overlay = CONFIGS / f"{MULTI_GPU}.yaml"
+    if overlay.is_file():
+        parser = ConfigParser(copy.deepcopy(training))
+        parser.update(ConfigParser.load_config_file(overlay))
+        merged = parser.get()
+        found[MULTI_GPU] = {key: value for key, value in merged.items() if key != ConfigParser.meta_key}
+    return found
+
+
+def inference_twin(member: Member) -> dict[str, Any]:
+    """``inference.yaml`` with the settings of the published network."""
+    shipped: dict[str, Any] = ConfigParser.load_config_file(CONFIGS / "inference.yaml")
+    return {**shipped, **member.settings}
