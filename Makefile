@@ -48,7 +48,7 @@ ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=
 	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)
 
 test: $(DEV_STAMP)  ## run the tests, two at a time
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(DEV_STAMP)  ## check style
 	@$(BIN)/ruff check .
