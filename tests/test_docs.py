@@ -60,7 +60,7 @@ def _merged(config_file: str) -> dict[str, Any]:
     names = ast.literal_eval(config_file) if config_file.startswith("[") else [config_file]
     keys: dict[str, Any] = {}
     for name in names:
-        if name.startswith("configs/") and not set(name) & set("<$"):  # else a user's own, or any of several
+        if name.startswith(("configs/", "docs/")) and not set(name) & set("<$"):  # else a user's own, or any of several
             keys |= {key.split("::")[0].lstrip("+"): None for key in yaml.safe_load((ROOT / name).read_text())}
     return keys
 
