@@ -30,7 +30,7 @@ def test_it_says_what_a_combination_means(tmp_path: Path, capsys: pytest.Capture
         r"network_def +scripts\.networks\.UNet\(in_channels=1, num_classes=2, channels=\[2, 4, 8, 16, 32\]\)",
         r"class_weight +scripts\.networks\.AdaptiveClassWeight\(.*class_counts=\[\d+, \d+\], .*=sum, .*=False\)",
         r"loss +scripts\.losses\.CrossEntropyLoss\(ignore_index=None\)",
-        r"optimizer +torch\.optim\.SGD\(.*lr=0\.0005, momentum=0\.9\)",
+        r"optimizer +torch\.optim\.SGD\(.*lr=0\.0005, momentum=0\.9, fused=True\)",
         r"lr_scheduler +torch\.optim\.lr_scheduler\.StepLR\(.*step_size=5, gamma=0\.95\)",
         r"run_name +acw_ce-unet-phantom-sgdm-f0-s0",
         r"image_size +32",

@@ -115,7 +115,7 @@ def test_a_validation_leaves_one_picture_of_fixed_images(tmp_path: Path, channel
     }
     engine.state = SimpleNamespace(batch=items, output=[shown] * len(items), epoch=3)
     handler._collect(engine)
-    handler._draw(engine)
+    handler._end(engine)
     (picture,) = (tmp_path / "figures").iterdir()
     assert picture.name == "validation_epoch_003.png"
     with Image.open(picture) as image:

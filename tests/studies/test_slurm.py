@@ -17,7 +17,7 @@ from scripts.studies.status import read_status
 from tests.studies.one_node_slurm import in_queue, missing_programs, one_node_slurm, restarts, start_now
 from tests.studies.tiny_study import lend_data, tiny_study
 
-PATIENCE = 280  # seconds
+PATIENCE = 280  # seconds, for each thing that is waited for
 
 
 def test_the_script_asks_for_what_the_study_file_says(tmp_path: Path) -> None:
@@ -58,6 +58,7 @@ def slurm(tmp_path: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("slurm")
 def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_never_stopped(tmp_path: Path) -> None:
     hold = tmp_path / "hold"
