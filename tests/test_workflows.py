@@ -168,7 +168,14 @@ def test_scores_in_original_size_are_those_of_the_masks_that_inference_writes(tr
         )
 
 
-@pytest.mark.parametrize(("names", "kind"), [(("train.yaml",), "train"), (("inference.yaml",), "infer")])
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (("train.yaml",), "train"),
+        (("train.yaml", "multi_gpu_train.yaml"), "train"),
+        (("inference.yaml",), "infer"),
+    ],
+)
 def test_monai_finds_every_property_it_looks_for(trained: Path, names: tuple[str, ...], kind: str) -> None:
     own = {
         "dataset_dir": str(trained / "runs" / "data" / "phantom"),

@@ -21,3 +21,19 @@ class TinyNetwork(nn.Module):
 
     def classifier_convolutions(self) -> list[nn.Module]:
         return [self.classifier]
+
+
+class PlainNetwork(nn.Module):
+    """Two convolutions: nothing random, and no image depends on another one in its batch."""
+
+    def __init__(self, in_channels: int = 1, num_classes: int = 2) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(in_channels, 8, 3, padding=1), nn.Tanh())
+        self.classifier = nn.Conv2d(8, num_classes, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(image))
+        return logits
+
+    def classifier_convolutions(self) -> list[nn.Module]:
+        return [self.classifier]

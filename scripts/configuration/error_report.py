@@ -19,6 +19,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..runs.processes import is_echo, names_lost_process
 from ..storage.home import provide_home
 
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complaint
@@ -60,6 +61,8 @@ def user_message(error: BaseException) -> str | None:
                 f"a loader's worker was killed ({' '.join(str(cause).split())[:120]}); when memory was short, lower "
                 "--num_workers or --batch_size; a training goes on with --resume true"
             )
+        if names_lost_process(cause):
+            return "another process of this work has ended or can't be reached; a training goes on with --resume true"
     cause = chain[-1]
     if isinstance(cause, TypeError) and "unexpected keyword argument" in str(cause) and cause is not error:
         return (
@@ -79,5 +82,5 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: Tracebac
     message = None if os.environ.get("ADFL_TRACEBACK") else user_message(error)
     if message is None:
         sys.__excepthook__(kind, error, trace)
-    else:
+    elif not is_echo():
         sys.stderr.write(f"error: {message}\n")

@@ -95,7 +95,7 @@ class CaseScores:
 
     def pooled_calibration(self) -> Row:
         """Expected calibration error over the pixels of all images."""
-        return self._calibration_row("ece_pooled", list(self._bins.values()))
+        return self._calibration_row("ece_pooled", [self._bins[place] for place in sorted(self._bins)])
 
     def _clear(self, _engine: Engine) -> None:
         self._open, self._bins, self._results = {}, {}, {}
@@ -133,7 +133,7 @@ class CaseScores:
         slices, name = self._open.pop(case), self.dataset.case_names[case]
         geometry = self.dataset.geometry(name)
         pred, truth = stack(slices.pred), stack(slices.truth)
-        row = self._calibration_row("ece", [bins for (owner, _), bins in self._bins.items() if owner == case])
+        row = self._calibration_row("ece", [self._bins[place] for place in sorted(self._bins) if place[0] == case])
         row |= self._surface_row(pred, truth, geometry.of_slices(self.dataset.slice_grid(name)))
         counts = None
         if not self.missing_originals:

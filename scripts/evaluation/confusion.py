@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..runs.processes import gathered, is_first
 from ..runs.run_files import FIGURES
 from .metrics import confusion_matrix
 from .overlays import network_epoch, save_figure
@@ -61,7 +62,10 @@ class ConfusionFigure:
             self._matrix += confusion_matrix(pred, label, len(self.labels), self.ignore_index).numpy()
 
     def _end(self, engine: Engine) -> None:
-        draw = partial(self._draw, self._matrix, network_epoch(engine))
+        matrix = np.sum(gathered(self._matrix), axis=0)
+        if not is_first():
+            return
+        draw = partial(self._draw, matrix, network_epoch(engine))
         if self.schedule is None:
             draw()
         else:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..palette import class_colours
+from ..runs.processes import is_first
 from ..runs.run_files import FIGURES, JOURNAL
 from ..tracking.journal import read_curves
 from .overlays import save_figure
@@ -40,6 +41,8 @@ class CurveFigures:
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, behind the validation and before the tracker, which sends away what it finds."""
+        if not is_first():
+            return
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw_now_and_then)
         engine.add_event_handler(Events.COMPLETED, self._draw)
 

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ..palette import CONFUSED, INVENTED, MISSED, as_rgb, class_colours, has_background
+from ..runs.processes import gathered, is_first
 from ..runs.run_files import FIGURES
 from ..storage.atomic_files import write_atomically
 from .metrics import dice_and_iou, overlap_counts
@@ -190,10 +191,11 @@ class OverlayFigure:
                 self._examples[key] = Example(title, image, truth, [pred])
 
     def _end(self, engine: Engine) -> None:
-        if not self._examples:
-            return
-        examples = [self._examples[key] for key in sorted(self._examples)]
+        found = {key: example for shown in gathered(self._examples) for key, example in shown.items()}
         self._examples.clear()
+        if not found or not is_first():
+            return
+        examples = [found[key] for key in sorted(found)]
         draw = partial(self._draw, examples, network_epoch(engine))
         if self.schedule is None:
             draw()

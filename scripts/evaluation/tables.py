@@ -13,6 +13,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from ..datasets import PreparedDataset
+from ..runs.processes import is_first
 from ..runs.run_files import EVALUATION, FIGURES, PER_CASE, PER_IMAGE, SUMMARY, evaluation_folder
 from ..storage.atomic_files import write_text
 from ..tracking import Journal, MlflowMirror
@@ -90,6 +91,8 @@ class ScoreTables:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _write(self, engine: Engine) -> None:
+        if not is_first():
+            return
         folder = evaluation_folder(self.run_dir, self.part)
         folder.mkdir(parents=True, exist_ok=True)
         counts, where = self.metric.images()

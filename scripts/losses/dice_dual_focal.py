@@ -101,6 +101,24 @@ class DiceDualFocalLoss(_Loss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of logits (B, C, *S) for class indices (B, 1, *S) or label maps (B, C, *S)."""
         dual_focal: Tensor = self.dual_focal(input, target)
+        total: Tensor = self.lambda_dice * self._dice(input, target) + self.lambda_dual_focal * dual_focal
+        return total
+
+    @torch.jit.unused
+    def parts(self, input: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+        """Both terms, each with the number of images or voxels that it is the mean over: for several processes.
+
+        Raises:
+            ValueError: Dice is counted over the whole batch, of which each process has a part.
+        """
+        if self.dice.batch:
+            raise UserError("several processes can't count the overlap over a batch that they share: set batch: false")
+        images = torch.tensor(len(input)) if self.reduction == "mean" else None
+        terms: list[tuple[Tensor, Tensor | None]] = [(self.lambda_dice * self._dice(input, target), images)]
+        return terms + [(self.lambda_dual_focal * v, n) for v, n in self.dual_focal.parts(input, target)]
+
+    def _dice(self, input: Tensor, target: Tensor) -> Tensor:
+        """Soft Dice, with the weight of a class that stands alone."""
         sigmoid = self.dual_focal.sigmoid
         logits, labels, valid = read_voxels(input, target, sigmoid, self.dual_focal.ignore_index)
         p = logits.sigmoid() if sigmoid else logits.softmax(dim=1)
@@ -108,6 +126,5 @@ class DiceDualFocalLoss(_Loss):
             labels = torch.zeros_like(p).scatter_(1, labels, 1.0)
         if valid is not None:
             p, labels = p * valid, labels * valid
-        dice = self.lone_weight * self.dice(p, labels)
-        total: Tensor = self.lambda_dice * dice + self.lambda_dual_focal * dual_focal
-        return total
+        dice: Tensor = self.lone_weight * self.dice(p, labels)
+        return dice

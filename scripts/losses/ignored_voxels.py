@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import UserError
 from .targets import plain_tensor
 
 
@@ -39,9 +40,31 @@ class WithoutIgnoredVoxels(nn.Module):
         if self.ignore_index is None:
             whole: Tensor = self.loss(input, target)
             return whole
+        values = self._values(input, target)
+        return torch.stack(values).mean() if values else input[:0].sum()  # 0, whatever the logits are
+
+    def parts(self, input: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+        """The loss with the number of images that it is the mean over: for several processes.
+
+        Raises:
+            ValueError: the loss is no mean over images.
+        """
+        for module in self.loss.modules():
+            if getattr(module, "batch", False) or getattr(module, "reduction", "mean") != "mean":
+                raise UserError(
+                    f"several processes can't have {type(module).__name__} together, which is no mean over images: set "
+                    'batch: false and reduction: "mean", or train in one process'
+                )
+        count = len(input)
+        if self.ignore_index is not None:
+            count = int((plain_tensor(target) != self.ignore_index).flatten(1).any(dim=1).sum())
+        return [(self(input, target), torch.tensor(count))]
+
+    def _values(self, input: Tensor, target: Tensor) -> list[Tensor]:
+        """The loss of each image of which anything counts."""
         values = []
         for logits, labels in zip(input, target, strict=True):
             valid = labels[0] != self.ignore_index
             if bool(valid.any()):  # (C, *S) -> (1, C, N)
                 values.append(self.loss(logits[:, valid][None], labels[:, valid][None]))
-        return torch.stack(values).mean() if values else input[:0].sum()  # 0, whatever the logits are
+        return values

@@ -93,6 +93,16 @@ def read_label_maps(target: Tensor, dtype: torch.dtype, ignore_index: int | None
     return labels, valid
 
 
+def counted_voxels(input: Tensor, target: Tensor, ignore_index: int | None) -> Tensor:
+    """How many voxels of a target count, (); it must have passed the checks above."""
+    target = plain_tensor(target)
+    indices = holds_indices(input, target)
+    if ignore_index is None:
+        return torch.tensor(target.numel() // (1 if indices else max(target.size(1), 1)), device=target.device)
+    valid = target.long() != ignore_index if indices else target != ignore_index
+    return valid.any(dim=1).sum()
+
+
 def checks_values() -> bool:
     """Whether values can be looked at: a graph of torch.compile would break at a branch on data."""
     if torch.jit.is_scripting():  # type: ignore[attr-defined]

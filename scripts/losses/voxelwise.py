@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from ..errors import UserError
-from .targets import read_voxels
+from .targets import counted_voxels, read_voxels
 
 Reduction = Literal["mean", "sum", "none"]
 REDUCTIONS = get_args(Reduction)
@@ -63,6 +63,18 @@ class VoxelwiseLoss(_Loss):
         if factors is not None:
             factors = factors.to(logits)
         return reduce_voxels(self.voxel_losses(logits, labels, factors), valid, self.reduction)
+
+    @torch.jit.unused
+    def parts(self, input: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+        """The loss with the number of voxels that it is the mean over, None for a sum: for several processes.
+
+        Raises:
+            ValueError: the reduction is "none", which has no one value.
+        """
+        if self.reduction == "none":
+            raise UserError('several processes need a loss with one value: set its reduction to "mean" or "sum"')
+        counted = counted_voxels(input, target, self.ignore_index) if self.reduction == "mean" else None
+        return [(self(input, target), counted)]
 
     def voxel_losses(self, logits: Tensor, labels: Tensor, factors: Tensor | None) -> Tensor:
         """One value per voxel, (B, 1, *S).

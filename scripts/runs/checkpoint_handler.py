@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
+import signal
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
 from ..storage.atomic_files import flush
 from .checkpoint import load, save
-from .random_states import random_states
+from .processes import is_first, largest, several
+from .random_states import everyones_random_states, random_states
 from .run_files import BEST, JOURNAL, LAST, MODEL
 from .signals import Stopped, StopRequest
 from .state import TrainingState
@@ -71,6 +75,8 @@ class RunCheckpoint:
         self._random_before_validation: dict[str, Any] | None = None
         self._waiting: dict[str, dict[str, Any]] = {}  # file of the best state that is not on disk yet: its content
         self._pause = 0.0  # seconds between the checkpoints of two epochs
+        self._asked: str | None = None  # the signal that all processes stop for
+        self._common = 0  # batches of a validation that every process has
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, after the handlers of validation, learning rate and tracking."""
@@ -80,6 +86,7 @@ class RunCheckpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
         engine.add_event_handler(Events.COMPLETED, self._finish)
         if self.state.evaluator is not None:
+            self.state.evaluator.add_event_handler(Events.STARTED, self._count_batches)
             self.state.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._validating)
 
     def _start(self, engine: Engine) -> None:
@@ -94,21 +101,28 @@ class RunCheckpoint:
         done = engine.state.iteration % engine.state.epoch_length
         if done == 0:  # the epoch's own checkpoint follows its validation
             self._random_before_validation = random_states()
-        elif self._is_due() and done % engine.accumulation_steps == 0 and hasattr(engine.data_loader.sampler, "skip"):
+            return
+        can_go_on = done % engine.accumulation_steps == 0 and hasattr(engine.data_loader.sampler, "skip")
+        if can_go_on and self._is_due(self.interval):
             self._save(engine, epoch_completed=False)
 
-    def _validating(self, _evaluator: Engine) -> None:
+    def _count_batches(self, evaluator: Engine) -> None:
+        self._common = -largest(-evaluator.state.epoch_length)  # the smallest: uneven parts differ by one
+
+    def _validating(self, evaluator: Engine) -> None:
         trainer = self._trainer
-        if self._stop.received and trainer is not None and self._random_before_validation is not None:
+        if trainer is None or self._random_before_validation is None or evaluator.state.iteration > self._common:
+            return
+        if self._is_due(math.inf):
             self._save(trainer, epoch_completed=False)
 
     def _epoch(self, engine: Engine) -> None:
         evaluator = self.state.evaluator
         self._random_before_validation = None
         if evaluator is not None and evaluator.state.best_metric_epoch == engine.state.epoch:
-            self._waiting = self._best(engine)
+            self._waiting = self._best(engine) if is_first() else {}
         ended = engine.should_terminate or engine.state.epoch == engine.state.max_epochs
-        if ended or self._stop.received or time.monotonic() - self._saved_at >= min(self._pause, self.interval):
+        if self._is_due(min(self._pause, self.interval)) or ended:
             self._save(engine, epoch_completed=True)
 
     def _best(self, engine: Engine) -> dict[str, dict[str, Any]]:
@@ -122,29 +136,40 @@ class RunCheckpoint:
 
     def _finish(self, _engine: Engine) -> None:
         self._stop.ignore()
-        if self.keep == "slim" and (self.run_dir / LAST).is_file():
+        if is_first() and self.keep == "slim" and (self.run_dir / LAST).is_file():
             state = load(self.run_dir / LAST)
             save({name: state[name] for name in PARTS}, self.run_dir / LAST)
 
-    def _is_due(self) -> bool:
-        return self._stop.received is not None or time.monotonic() - self._saved_at >= self.interval
+    def _is_due(self, interval: float) -> bool:
+        """Whether to save: a process was asked to stop, or by the first one's clock; the same on all of them."""
+        due = is_first() and time.monotonic() - self._saved_at >= interval
+        number = signal.Signals[self._stop.received] if self._stop.received else 0
+        agreed = largest(2 * number + due)
+        self._asked = signal.Signals(agreed // 2).name if agreed > 1 else None
+        return agreed > 0
 
     def _save(self, engine: Engine, epoch_completed: bool) -> None:
         """Keep the state, then stop where that is asked for and anything is left to stop."""
         begin = time.monotonic()
+        random = everyones_random_states(self._random_before_validation or random_states())
+        if is_first():
+            self._write(self.state.take(engine, epoch_completed, random))
+        self._saved_at = time.monotonic()
+        self._pause = SHARE * (self._saved_at - begin)
+        at_end = epoch_completed and engine.state.epoch == engine.state.max_epochs
+        asked = self._asked if several() else self._stop.received  # one that came while it was written
+        if asked and not at_end:
+            idist.barrier()  # a process that has ended makes torchrun end the others
+            place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"
+            logger.warning("%s: saved at %s; go on with --resume true", asked, place)
+            self._stop.ignore()
+            raise Stopped
+
+    def _write(self, state: dict[str, Any]) -> None:
         if (self.run_dir / JOURNAL).is_file():
             flush(self.run_dir / JOURNAL)
         while self._waiting:
             name, content = next(iter(self._waiting.items()))
             save(content, self.run_dir / name)
             del self._waiting[name]
-        state = self.state.take(engine, epoch_completed, random=self._random_before_validation)
         save(state, self.run_dir / LAST)
-        self._saved_at = time.monotonic()
-        self._pause = SHARE * (self._saved_at - begin)
-        at_end = epoch_completed and engine.state.epoch == engine.state.max_epochs
-        if self._stop.received and not at_end:
-            place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"
-            logger.warning("%s: saved at %s; go on with --resume true", self._stop.received, place)
-            self._stop.ignore()
-            raise Stopped

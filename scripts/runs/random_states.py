@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
+
+from .processes import gathered, is_first
 
 
 def random_states() -> dict[str, Any]:
@@ -27,6 +30,18 @@ def random_states() -> dict[str, Any]:
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state_all()
     return states
+
+
+def everyones_random_states(own: dict[str, Any]) -> dict[str, Any]:
+    """The first process's states, with those of the others, if there are any, in their order under ``others``."""
+    first, *others = gathered(own)
+    return {**first, "others": others} if others else first
+
+
+def own_random_states(states: dict[str, Any]) -> dict[str, Any]:
+    """This process's part of what ``everyones_random_states`` returned."""
+    own: dict[str, Any] = states if is_first() else states["others"][idist.get_rank() - 1]
+    return own
 
 
 def restore_random_states(states: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import yaml
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
@@ -71,6 +72,7 @@ class Resume:
             )
         self._refuse_odd_state(engine, state)
         refuse_more_epochs(self.checkpoint.parent, state, engine.state.max_epochs)
+        refuse_other_processes(self.checkpoint.parent, state)
         self.state.give_back(engine, state)
         progress = state["progress"]
         logger.info(
@@ -103,6 +105,20 @@ def refuse_more_epochs(run_dir: Path, state: dict[str, Any], max_epochs: int) ->
             f"{run_dir} can't go on to {max_epochs} epochs: it was kept slim (keep_checkpoints) when it finished its "
             f"{state['progress']['epoch']}, without the last network and the optimiser's state; start a new run with "
             "--resume false --keep_checkpoints all"
+        )
+
+
+def refuse_other_processes(run_dir: Path, state: dict[str, Any]) -> None:
+    """Refuse to go on with another number of processes, whose batches and random numbers would be others.
+
+    Raises:
+        ValueError: names both numbers.
+    """
+    before, now = 1 + len(state["random"].get("others", ())), idist.get_world_size()
+    if before != now and not is_slim(state):
+        raise UserError(
+            f"{run_dir} was trained by {before} process(es) and can't go on with {now}: start {before} "
+            f"(torchrun --nproc_per_node), or a new run (--resume false)"
         )
 
 

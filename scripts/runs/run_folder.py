@@ -17,6 +17,7 @@ from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import remove_left_behind, write_text
 from .checkpoint import load
 from .lock import lock_run
+from .processes import from_first
 from .resume import read_table, refuse_more_epochs, refuse_other_config, refuse_other_split
 from .run_files import CONFIG, LAST, LATEST, LOCK, SPLIT, TRACKED_CONFIG
 
@@ -28,7 +29,7 @@ LONGEST_NAME = 200  # bytes, so that a number and a temporary name still fit
 
 
 def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> Path:
-    """Take the folder of a new run, or of an earlier one to go on with, for this process alone.
+    """Take the folder of a new run, or of an earlier one to go on with, for this process and those that share its work.
 
     Args:
         output_dir: the folder of all runs; made when it is missing.
@@ -41,6 +42,10 @@ def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | Non
         ValueError: ``run_name`` would leave ``output_dir``, ``output_dir`` can't be written, or another process uses
             the folder.
     """
+    return from_first(lambda: _open(output_dir, run_name, resume))
+
+
+def _open(output_dir: str | Path, run_name: str, resume: bool | str | None) -> Path:
     require_plain_name(run_name)
     root = Path(output_dir).resolve()
     if isinstance(resume, str):
@@ -122,6 +127,10 @@ def record_run(run_dir: Path, dataset: PreparedDataset) -> None:
         ValueError: the folder holds a run of another configuration or split; names the differences.
     """
     config = executed_config()
+    from_first(lambda: _record(run_dir, dataset, config))
+
+
+def _record(run_dir: Path, dataset: PreparedDataset, config: dict[str, Any]) -> None:
     split: dict[str, Any] = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
     split |= {"sha256": dataset.split_sha256, "fold": dataset.fold, "cases": dataset.split}
     if (run_dir / CONFIG).is_file() and (run_dir / SPLIT).is_file():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ignite.engine import Engine, Events
 
-from .random_states import random_states, restore_random_states
+from .random_states import own_random_states, random_states, restore_random_states
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
@@ -104,10 +104,11 @@ class TrainingState:
         if self.evaluator is not None and progress["best"]:
             self.evaluator.state.best_metric = progress["best"]["score"]
             self.evaluator.state.best_metric_epoch = progress["best"]["epoch"]
-        restore_random_states(state["random"])
+        random = own_random_states(state["random"])
+        restore_random_states(random)
         if inside:
             engine.data_loader.sampler.skip(done * engine.data_loader.batch_size)
-            self._random_inside = state["random"]
+            self._random_inside = random
             engine.add_event_handler(Events.GET_BATCH_STARTED, self._restore_inside)
 
     def _restore_inside(self, _engine: Engine) -> None:

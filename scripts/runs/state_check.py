@@ -69,7 +69,11 @@ def _faults(
             yield from _optimizer_faults(state[name], own, shapes)
         else:
             yield from _differences(state[name], own, name)
-    yield from _random_faults(state["random"])
+    others = state["random"].get("others", [])
+    if not isinstance(others, list) or not all(isinstance(states, dict) for states in others):
+        yield f"random::others is {_short(others)}, no list of tables"
+    for states in (state["random"], *others):
+        yield from _random_faults(states)
 
 
 def _progress_faults(progress: dict[str, Any], max_epochs: int, epoch_length: int) -> Iterator[str]:

@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
 from ..networks import AdaptiveClassWeight
+from ..runs.processes import is_first
 from ..runs.run_files import FIGURES, MLFLOW_MODEL, SPLIT, TRACKED_CONFIG
 from .addresses import given_address
 from .colours import COLOUR_TAG, run_colour
@@ -34,6 +36,8 @@ class RunTracker:
     ``train/images_per_second``, ``acw/w_<class>`` and ``system/...`` by epoch; every score of the evaluator as
     ``val/<score>``, and those of the best validation once, at the end, as ``best/<score>``. Pictures that appear in the
     run's ``figures/`` become artefacts. Steps are iterations, so that all curves share one axis.
+
+    Of several processes that train together the first one records.
 
     Args:
         run_dir: folder of the run, whose name MLflow shows.
@@ -70,6 +74,8 @@ class RunTracker:
         description = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": self.run_dir.name}
         colour = {COLOUR_TAG: run_colour(str(parameters.get("loss", "")), self.run_dir.name)}
         whole = {**description, "params": parameters, "tags": {**tags, **colour}}
+        if not is_first():
+            return
         self._mirror = MlflowMirror(run_dir, whole, tracking_uri=given_address(tracking_uri))
         self._uploader = Uploader(self._mirror, patience=patience)
         self._machine = MachineUse(self.run_dir)
@@ -81,6 +87,8 @@ class RunTracker:
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer; the evaluator is attached along with it."""
+        if not is_first():
+            return
         self._trainer = engine
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._epoch_started)
@@ -140,7 +148,7 @@ class RunTracker:
         seconds = self._iteration_end - self._epoch_start  # of training alone: validation came in between
         metrics = self._class_weights()
         if self._iterations == engine.state.epoch_length:  # a whole epoch of this process
-            images = self._iterations * engine.data_loader.batch_size
+            images = self._iterations * engine.data_loader.batch_size * idist.get_world_size()
             metrics |= {"train/seconds_per_epoch": seconds, "train/images_per_second": images / seconds}
         self.journal.log_metrics(metrics, engine.state.iteration)
         self._log_machine(engine.state.iteration)

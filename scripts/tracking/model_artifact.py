@@ -16,6 +16,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..runs.checkpoint import load_network
+from ..runs.processes import is_first
 from ..runs.run_files import MLFLOW_MODEL, MODEL
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class ModelArtifact:
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, before the tracker, which sends away what it finds."""
-        engine.add_event_handler(Events.COMPLETED, self._write)
+        if is_first():
+            engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _write(self, _engine: Engine) -> None:
         if self.keep == "slim" or not (self.run_dir / MODEL).is_file():

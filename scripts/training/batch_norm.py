@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..errors import UserError
 from ..networks.precision import PrecisionInferer
+from ..runs.processes import broadcast_buffers, several
 
 LEAST = 16  # images: statistics of fewer are those of a few slices
 
@@ -68,6 +69,11 @@ class PopulationStatistics:
         """Attach to the trainer, before the handler of validation."""
         if self.num_images > 0:
             engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self._take)
+        if several():
+            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self._agree)
+
+    def _agree(self, _engine: Engine) -> None:
+        broadcast_buffers(self.network)  # without synchronised layers each process has its own averages
 
     def _take(self, _engine: Engine) -> None:
         available = len(self.dataset)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..runs.checkpoint import save
+from ..runs.processes import gathered, is_first
 from ..runs.run_files import non_finite_batch
 from ..runs.state import TrainingState
 
@@ -72,10 +73,14 @@ class NonFiniteGuard:
         if what is None:
             return
         path = non_finite_batch(self.run_dir, engine.state.iteration)
-        save(_plain(engine.state.batch), path)
-        cases = ", ".join(_cases(engine.state.batch))
+        batch = _joined(gathered(_plain(engine.state.batch)))
+        if is_first():
+            save(batch, path)
+        cases = ", ".join(batch["cases"])
         place = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}, cases {cases}"
         if self.skipped >= self.max_skipped:
+            if not is_first():
+                raise SystemExit(1)  # all processes have this loss and these gradients: the first one says so
             raise UserError(
                 f"the {what} is not finite at {place}; the batch is saved in {path}; check these images, lower "
                 f"--learning_rate, or leave out such batches by --max_skipped_batches (left out so far: {self.skipped})"
@@ -107,6 +112,17 @@ def _cases(batch: dict[str, Any]) -> list[str]:
     """Case and slice of each image of a batch."""
     slices = [int(index) for index in batch["slice"]]
     return [f"{case} slice {index}" for case, index in zip(batch["case"], slices, strict=True)]
+
+
+def _joined(batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """The batches of all processes as one."""
+    if len(batches) == 1:
+        return batches[0]
+    joined: dict[str, Any] = {}
+    for name, value in batches[0].items():
+        values = [batch[name] for batch in batches]
+        joined[name] = torch.cat(values) if isinstance(value, Tensor) else [case for cases in values for case in cases]
+    return joined
 
 
 def _plain(batch: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..evaluation.score_line import score_line
+from ..runs.processes import is_first
 
 
 class TrainingProgress:
@@ -36,6 +37,8 @@ class TrainingProgress:
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, before a handler that raises errors again."""
+        if not is_first():
+            return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
         engine.add_event_handler(Events.COMPLETED, self._close)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ignite.engine import Engine
 
 from ..evaluation.score_line import score_line
+from ..runs.processes import is_first
 from ..runs.run_files import JOURNAL, MODEL
 from ..tracking import read_curve
 
@@ -21,6 +22,8 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
         evaluator: the validation engine.
         labels: class names, index = class value.
     """
+    if not is_first():
+        return
     run_dir = Path(run_dir)
     if not (run_dir / MODEL).is_file():
         print(f"No validation took place, so there is no best network. Run folder: {_shown(run_dir)}")

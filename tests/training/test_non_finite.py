@@ -127,3 +127,16 @@ def test_gradients_whose_squares_alone_overflow_are_healthy(tmp_path: Path) -> N
     for parameter in network.parameters():
         parameter.grad = torch.full_like(parameter, 1e30)
     assert NonFiniteGuard(network, tmp_path)._fault(torch.tensor(1.0), None) is None
+
+
+def test_of_several_processes_the_batch_is_saved_with_the_cases_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.training.non_finite.gathered", lambda batch: [batch, batch])
+    with pytest.raises(ValueError, match="cases Case00 slice 3, Case02 slice 2, Case00 slice 3, Case02 slice 2;"):
+        train(tmp_path, make_batches(), spoil=3)
+    saved = load(tmp_path / "non_finite_000003.pt")
+    assert len(saved["image"]) == len(saved["cases"]) == 4
+    monkeypatch.setattr("scripts.training.non_finite.is_first", lambda: False)
+    with pytest.raises(SystemExit):  # without a word: the first one has said it
+        train(tmp_path, make_batches(), spoil=3)
