@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
+from monai.bundle.utils import merge_kv
 
 from ..configuration.keys import BASE_CONFIG
 from ..configuration.paths import PLACES, without_paths
@@ -43,9 +44,9 @@ def twins(run_dir: Path, member: Member) -> dict[str, dict[str, Any]]:
     overlay = CONFIGS / f"{MULTI_GPU}.yaml"
     if overlay.is_file():
         parser = ConfigParser(copy.deepcopy(training))
-        parser.update(ConfigParser.load_config_file(overlay))
-        merged = parser.get()
-        found[MULTI_GPU] = {key: value for key, value in merged.items() if key != ConfigParser.meta_key}
+        for key, value in ConfigParser.load_config_file(overlay).items():
+            merge_kv(parser, key, value)  # "+key" and "a::b" as behind train.yaml
+        found[MULTI_GPU] = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
     return found
 
 

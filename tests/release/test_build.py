@@ -40,6 +40,10 @@ def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(tmp_path: Pa
         config = ConfigParser.load_config_file(str(bundle / "configs" / f"{name}.json"))
         assert config["network_def"] == NARROW
         assert config["image_size"] == 64
+    shared = ConfigParser.load_config_file(str(bundle / "configs" / "multi_gpu_train.json"))
+    assert not [key for key in shared if not key.isidentifier()]  # merged, not left as "+initialize"
+    assert "join_processes" in str(shared["initialize"])
+    assert "check_settings_before_start" in str(shared["initialize"])
     loaded = load(NAME, bundle_dir=str(bundle.parent), device="cpu").state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in weights.items())
     assert all(
