@@ -250,6 +250,12 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_pixel_spacing_that_is_no_size_is_refused_before_the_phantom_is_written(tmp_path: Path) -> None:
+    message = _refused("train.yaml", output_dir=str(tmp_path / "runs"), pixel_spacing=-1, device="cpu")
+    assert "pixel_spacing must be null or one or two numbers of millimetres" in message
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_folder_without_cases_is_named(tmp_path: Path) -> None:
     overrides = {"dataset_dir": str(tmp_path), "output_dir": str(tmp_path / "runs")}
     assert f"no PROMISE12 case (CaseXX.mhd) under {tmp_path}" in _refused(

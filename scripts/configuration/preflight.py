@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..datasets.slice_grid import check_pixel_spacing
 from ..networks.precision import choose_precision
 from ..runs.run_folder import check_place
 from ..runs.signals import stop_while_preparing
@@ -50,6 +51,7 @@ def check_settings_before_start() -> None:
     check_place(**settings("output_dir", "run_name"))
     check_settings(**settings("device", *NUMBERS))
     choose_precision(**settings("precision", "device"))
+    check_pixel_spacing(**settings("pixel_spacing"))
     check_keep(parser.get_parsed_content("keep_checkpoints"))
     check_tracking(
         **settings("tracking_uri", "experiment_name"), patience=parser.get_parsed_content("tracking_patience")

@@ -32,7 +32,7 @@ from ..exporting.content import bundle_metadata
 from ..exporting.export import export_network
 from ..inference.model import find_members
 from ..runs.checkpoint import load
-from ..runs.publishing import describe_run, publish_run
+from ..runs.publishing import describe_run, place_weights
 from ..runs.run_files import MODEL
 from ..runs.run_folder import find_run_dir
 from .checksums import LARGEST, large_files, write_checksums, write_large_files
@@ -67,7 +67,7 @@ def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = 
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=dist) as folder:
         bundle = Path(folder) / NAME
         _copy_sources(bundle)
-        publish_run(output_dir, run_dir.name, bundle / "models")
+        place_weights(run_dir, bundle / "models")
         _write_generated(bundle, run_dir, url)
         _format(bundle / "scripts")
         if url:

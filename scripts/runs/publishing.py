@@ -52,14 +52,23 @@ def publish_run(output_dir: str | Path, run_name: str | None, models_dir: str | 
         known = ", ".join(run_names(Path(output_dir).resolve())) or "none"
         raise UserError(f"publishing needs the name of a run: --run_name NAME; runs in {output_dir}: {known}")
     run_dir = find_run_dir(output_dir, run_name)
+    target = place_weights(run_dir, Path(models_dir))
+    logger.info("weights of run %s: %s; where they come from: %s", run_dir.name, target, target.parent / PROVENANCE)
+    return target
+
+
+def place_weights(run_dir: Path, models: Path) -> Path:
+    """Copy a run's weights into a folder of weights, with where they come from beside them; returns their file.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``publish_run``; nothing is written then.
+    """
     provenance = describe_run(run_dir)
-    models = Path(models_dir)
     models.mkdir(parents=True, exist_ok=True)
     target = models / MODEL
     (models / PROVENANCE).unlink(missing_ok=True)
     copy_atomically(run_dir / MODEL, target)
     write_text(models / PROVENANCE, json.dumps(provenance, indent=1))
-    logger.info("weights of run %s: %s; where they come from: %s", run_dir.name, target, models / PROVENANCE)
     return target
 
 

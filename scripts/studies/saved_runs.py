@@ -75,8 +75,11 @@ def restore_runs(study: Study, folder: Path) -> int:
     planned = {run.name: run for run in _every_run(study)}
     records = {record["name"]: record for record in content["runs"] if record["name"] in planned}
     missing = {name for name in records if not (study.output_dir / name / RECORD).is_file()}
+    if not missing:
+        return 0
+    remedy = f"name another folder than {folder} with --saved_runs"
     for name in sorted(missing):  # before anything is written
-        refuse_other_run(folder / name, records[name], _placed(planned[name], records[name]))
+        refuse_other_run(folder / name, records[name], _placed(planned[name], records[name]), remedy)
     rows = _read_cases(folder / CASES, records, content.get("cases_sha256"))
     study.output_dir.mkdir(parents=True, exist_ok=True)
     if content["launches"] and not (study.output_dir / LAUNCHES).is_file():

@@ -88,27 +88,33 @@ def _is_held(folder: Path) -> bool:
     return holder(folder) is not None
 
 
-def refuse_other_run(folder: Path, record: dict[str, Any], run: PlannedRun) -> None:
+def refuse_other_run(folder: Path, record: dict[str, Any], run: PlannedRun, remedy: str = "") -> None:
     """Refuse to count a run that was made under other settings than those of the study now.
+
+    Args:
+        folder: of the run.
+        record: what it was started with.
+        run: as it is planned now.
+        remedy: what else can be done than to change the study; by default to delete the folder.
 
     Raises:
         UserError: names the run and the first difference.
     """
-    planned = run.record()
+    planned, remedy = run.record(), remedy or f"delete {folder}"
     for key in ("condition", "repeat", "fold", "role"):
         if record[key] != planned[key]:
-            raise UserError(_other(folder, key, record[key], planned[key]))
+            raise UserError(_other(folder, key, record[key], planned[key], remedy))
     before, now = ([os.path.basename(file) for file in entry["files"]] for entry in (record, planned))
     if before != now:
-        raise UserError(_other(folder, "parts", before, now))
+        raise UserError(_other(folder, "parts", before, now, remedy))
     was, will = record["overrides"], planned["overrides"]
     for key in sorted((set(was) | set(will)) - FREE):
         if was.get(key) != will.get(key):
-            raise UserError(_other(folder, key, was.get(key), will.get(key)))
+            raise UserError(_other(folder, key, was.get(key), will.get(key), remedy))
 
 
-def _other(folder: Path, key: str, was: Any, now: Any) -> str:
+def _other(folder: Path, key: str, was: Any, now: Any, remedy: str) -> str:
     return (
         f"run {folder.name} was made with {key} {was} and the study now says {now}: runs of both can't be compared; "
-        f"change it back, give the study another name, or delete {folder}"
+        f"change it back, give the study another name, or {remedy}"
     )

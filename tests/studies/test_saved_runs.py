@@ -81,13 +81,15 @@ def test_runs_that_are_there_are_left_as_they_are_and_the_others_restored(tmp_pa
     shutil.rmtree(study.output_dir / "adfl-r1-f0")
     assert restore_runs(study, tmp_path / "saved") == 1
     assert mark.is_file()
+    (tmp_path / "saved" / CASES).write_text("half written")  # nothing is wanted of it: every folder is there
     assert restore_runs(study, tmp_path / "saved") == 0
 
 
 def test_saved_runs_of_other_settings_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     save_runs(half_done(tmp_path / "here"), tmp_path / "saved")
     other = tiny_study(tmp_path / "there", tune=True, repeats=2, settings={"learning_rate": 0.003, "batch_size": 3})
-    with pytest.raises(ValueError, match=r"was made with batch_size None and the study now says 3"):
+    message = r"made with batch_size None and the study now says 3: .* or name another folder than .* with --saved_runs"
+    with pytest.raises(ValueError, match=message):
         restore_runs(other, tmp_path / "saved")
     assert not other.output_dir.exists()
 
