@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from scripts.studies.blocks import all_runs
 from scripts.studies.launch_local import run_locally
 from scripts.studies.slurm_script import submit, write_array
 from scripts.studies.status import read_status
-from tests.studies.one_node_slurm import in_queue, missing_programs, one_node_slurm, restarts, start_now
+from tests.studies.one_node_slurm import in_queue, missing_programs, one_node_slurm, restarts, start_now, what_is
 from tests.studies.tiny_study import lend_data, tiny_study
 
 PATIENCE = 280  # seconds, for each thing that is waited for
@@ -67,9 +67,10 @@ def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_
     study = tiny_study(tmp_path / "preempted", **changes)
     runs = all_runs(study)
     job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:10:00", "partition": "low", "at_once": 2}))
-    _wait(lambda: all((study.output_dir / run.name / LAST).is_file() for run in runs), "every run keeps a state")
+    logs = [tmp_path / "slurm", study.output_dir]
+    _wait(lambda: all((study.output_dir / run.name / LAST).is_file() for run in runs), "every run keeps a state", logs)
     _submit_urgent_job(tmp_path)
-    _wait(lambda: restarts(job) >= 1, "the preempted tasks are requeued")
+    _wait(lambda: restarts(job) >= 1, "the preempted tasks are requeued", logs)
     hold.unlink()
 
     def all_done() -> bool:
@@ -77,8 +78,8 @@ def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_
             start_now(f"{job}_{task}")
         return all(status.state == "done" for status in read_status(study.output_dir, runs))
 
-    _wait(all_done, "the requeued tasks end")
-    _wait(lambda: not in_queue(job), "the job leaves the queue")
+    _wait(all_done, "the requeued tasks end", logs)
+    _wait(lambda: not in_queue(job), "the job leaves the queue", logs)
     twin = tiny_study(tmp_path / "twin", **changes)
     lend_data(tmp_path / "preempted", tmp_path / "twin")
     run_locally(twin.output_dir, all_runs(twin), 2, 1)
@@ -93,8 +94,12 @@ def _submit_urgent_job(folder: Path) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
 
-def _wait(true: object, what: str) -> None:
+def _wait(true: Callable[[], bool], what: str, logs: list[Path]) -> None:
+    slurm, study = logs
     end = time.monotonic() + PATIENCE
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < end, f"in vain waited until {what}"
+    while not true():
+        if time.monotonic() > end:
+            texts = [path for pattern in ("slurm/*.out", "*/log.txt") for path in sorted(study.glob(pattern))]
+            said = "\n".join(f"{path}:\n{path.read_text(errors='replace')[-2000:]}" for path in texts)
+            pytest.fail(f"in vain waited until {what}\n{what_is(slurm)}\n{said}")
         time.sleep(0.2)
