@@ -11,15 +11,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import highdicom as hd
 import itk
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import torch
 import yaml
+from numpy.typing import NDArray
 from PIL import Image
 
 from scripts.configuration.error_report import user_message
+from scripts.formats.dicom_segmentation import read_segmentation
+from scripts.formats.reading import read_image
 from scripts.runs.lock import holder
 from scripts.runs.provenance import file_sha256
 from tests.dicom_files import make_enhanced, save, write_dicom, write_series
@@ -48,30 +53,62 @@ def written(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder / "out").as_posix() for p in (folder / "out").rglob("*") if p.is_file())
 
 
-def test_a_folder_with_one_of_each_format_is_segmented_by_one_command(tmp_path: Path, capsys: Any) -> None:
-    source = tmp_path / "in"
+def one_of_each_format(source: Path) -> dict[str, str]:
+    """An image of each format that inference reads, and the mask that is to be written for each."""
     write_mhd(source / "a.mhd", IMAGE)
+    itk.imwrite(itk.image_from_array(np.ascontiguousarray(IMAGE.T)), str(source / "b.mha"))
     nib.save(nib.Nifti1Image(IMAGE, np.diag([-0.5, 0.7, 3, 1])), source / "a.nii.gz")
     write_series(source / "series", IMAGE)
     save(make_enhanced(IMAGE), source / "enhanced.dcm")
-    frames = np.ascontiguousarray(IMAGE.T.astype(np.uint16))
-    write_dicom(source / "sub" / "clip.dcm", frames)
-    gray = np.where(TRUTH[..., 2], 250, 10).astype(np.uint8)
-    Image.fromarray(np.ascontiguousarray(gray.T)).save(source / "photo.png")
+    write_dicom(source / "sub" / "clip.dcm", np.ascontiguousarray(IMAGE.T.astype(np.uint16)))
+    gray = np.where(TRUTH, 250, 10).astype(np.uint8).T
+    for name in ("photo.png", "photo2.jpg", "photo3.tif"):
+        Image.fromarray(gray[2]).save(source / name)
+    Image.fromarray(gray[0]).save(source / "pages.tif", save_all=True, append_images=[*map(Image.fromarray, gray[1:])])
     write_mhd(source / "a_segmentation.mhd", TRUTH)  # a mask, no image
-    assert segment(tmp_path, source) == 0
+    return {
+        "a_mhd": ".mhd",
+        "b": ".mha",
+        "a_nii_gz": ".nii.gz",
+        "series": ".dcm",
+        "enhanced": ".dcm",
+        "sub/clip": ".mhd",
+        "photo": ".png",
+        "photo2": ".png",
+        "photo3": ".png",
+        "pages": "",
+    }
+
+
+def planes(path: Path) -> NDArray[Any]:
+    """A mask (X, Y) of a picture, or (X, Y, Z) of a folder of pictures, as Pillow reads it."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    found = [np.asarray(Image.open(file)).T for file in files]
+    return np.stack(found, axis=-1) if path.is_dir() else found[0]
+
+
+def test_a_folder_with_one_of_each_format_is_segmented_by_one_command(tmp_path: Path, capsys: Any) -> None:
+    expected = one_of_each_format(tmp_path / "in")
+    assert segment(tmp_path, tmp_path / "in") == 0
     found = rows(tmp_path)
-    assert set(found) == {"a_mhd", "a_nii_gz", "enhanced", "photo", "series", "sub/clip"}
+    assert set(found) == set(expected)
     assert {row["status"] for row in found.values()} == {"new"}
     out = tmp_path / "out"
-    for name in ("a_mhd", "sub/clip"):
-        mask = itk.array_from_image(itk.imread(str(out / f"{name}_segmentation.mhd")))
-        np.testing.assert_array_equal(mask.T, TRUTH)
+    for name, suffix in expected.items():
+        path = out / f"{name}_segmentation{suffix}"
+        assert path.exists(), name
+        if suffix in {".mhd", ".mha", ".nii.gz"}:
+            np.testing.assert_array_equal(itk.array_from_image(itk.imread(str(path))).T, TRUTH)
+        elif suffix == ".dcm":
+            assert pydicom.dcmread(path).SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.4"
+            assert hd.seg.segread(path).number_of_segments == 1
+            image = tmp_path / "in" / {"series": "series", "enhanced": "enhanced.dcm"}[name]
+            np.testing.assert_array_equal(read_segmentation(path, read_image(image)), TRUTH)
+        else:
+            np.testing.assert_array_equal(planes(path), TRUTH if path.is_dir() else TRUTH[..., 2])
     np.testing.assert_array_equal(np.asarray(nib.load(out / "a_nii_gz_segmentation.nii.gz").dataobj), TRUTH)
-    with Image.open(out / "photo_segmentation.png") as picture:
-        np.testing.assert_array_equal(np.asarray(picture).T, TRUTH[..., 2])
     said = capsys.readouterr().out
-    assert f"Segmented 6 of 6: {out}" in said
+    assert f"Segmented {len(expected)} of {len(expected)}: {out}" in said
     assert str(out / "report" / "index.html") in said
     page = (out / "report" / "index.html").read_text()
     assert all((out / "report" / f"overlays/{name}.png").is_file() and name in page for name in found)
