@@ -15,16 +15,17 @@ from ..errors import UserError
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# Whether "auto" takes bfloat16 on processors that compute in it: once docs/benchmarks.md has a paired comparison that
-# shows Dice to be equivalent within .01. GPUs are taken for that already.
-BFLOAT16_ON_PROCESSORS = False
+# Whether "auto" takes bfloat16 on hardware that computes in it: once docs/benchmarks.md has a paired comparison that
+# shows Dice to be equivalent within .01.
+BFLOAT16_IS_EQUIVALENT = False
 
 
 def choose_precision(precision: str, device: torch.device | str) -> str:
     """What a setting of ``precision`` comes to on a device: "float32", "bfloat16" or "float16".
 
     Args:
-        precision: one of these, or "auto": bfloat16 on a GPU that computes in it, else float32.
+        precision: one of these, or "auto": float32, or bfloat16 once ``BFLOAT16_IS_EQUIVALENT``, on a device that has
+            it.
         device: where the network is.
 
     Raises:
@@ -48,9 +49,11 @@ def choose_precision(precision: str, device: torch.device | str) -> str:
 
 
 def _is_fast_and_equivalent(device: torch.device) -> bool:
+    if not BFLOAT16_IS_EQUIVALENT:
+        return False
     if device.type == "cuda":
         return _gpu_has_bfloat16()
-    return device.type == "cpu" and BFLOAT16_ON_PROCESSORS and processor_has_bfloat16()
+    return device.type == "cpu" and processor_has_bfloat16()
 
 
 def _gpu_has_bfloat16() -> bool:
