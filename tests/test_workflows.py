@@ -101,6 +101,7 @@ def test_evaluation_writes_tables_and_adds_to_the_same_mlflow_run(trained: Path)
     split = json.loads((run / "split.json").read_text())["cases"]
     assert [row["case"] for row in cases] == sorted(split["test"])
     assert len(images) == 12
+    assert sorted(path.stem for path in (run / "evaluation" / "test" / "pictures").iterdir()) == sorted(split["test"])
     summary = json.loads((run / "evaluation" / "test" / "summary.json").read_text())["scores"]
     mean = np.mean([float(row["dice/prostate"]) for row in cases if row["dice/prostate"]])
     assert summary["dice/prostate"] == pytest.approx(mean, abs=1e-6)
@@ -113,6 +114,7 @@ def test_evaluation_writes_tables_and_adds_to_the_same_mlflow_run(trained: Path)
     drawn = {path.name for path in (run / "figures").glob("test_epoch_*.png")}
     assert drawn
     assert {f"figures/{name}" for name in drawn} | {"evaluation/test/summary.json"} <= sent
+    assert "evaluation/test/pictures" not in sent
 
 
 def test_inference_gives_masks_in_the_geometry_of_their_volumes(trained: Path, tmp_path: Path) -> None:

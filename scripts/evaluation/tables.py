@@ -126,7 +126,8 @@ class ScoreTables:
         journal = Journal(self.run_dir)
         journal.log_metrics({f"{self.part}/{name}": value for name, value in scores.items()}, step=0)
         for path in sorted(evaluation_folder(self.run_dir, self.part).iterdir()):
-            journal.log_artifact(path, f"{EVALUATION}/{self.part}")
+            if path.is_file():
+                journal.log_artifact(path, f"{EVALUATION}/{self.part}")
         if (self.run_dir / FIGURES / figure).is_file():
             journal.log_artifact(self.run_dir / FIGURES / figure, FIGURES)
         journal.close()

@@ -12,6 +12,7 @@
     non_finite_<iteration>.pt   a batch whose loss or gradient was not finite
     figures/                    pictures of validations and curves
     evaluation/<part>/          scores of the test or validation part: tables and their summary
+    evaluation/<part>/pictures/ one picture a case, of 12 cases unless set otherwise; at most 60 kB each or so
 <output_dir>/latest             link to the newest run
 """
 
@@ -33,6 +34,7 @@ LAST, BEST, MODEL = "checkpoint_last.pt", "checkpoint_best.pt", "model.pt"
 
 FIGURES, EVALUATION = "figures", "evaluation"
 PER_IMAGE, PER_CASE, SUMMARY = "per_image.csv", "per_case.csv", "summary.json"  # in evaluation/<part>/
+PICTURES = "pictures"  # in evaluation/<part>/
 
 
 def non_finite_batch(run_dir: Path, iteration: int) -> Path:
@@ -43,3 +45,8 @@ def non_finite_batch(run_dir: Path, iteration: int) -> Path:
 def evaluation_folder(run_dir: Path, part: str) -> Path:
     """Folder of the scores of a part of the split, "val" or "test"."""
     return run_dir / EVALUATION / part
+
+
+def case_picture(run_dir: Path, part: str, case: str) -> Path:
+    """Picture of a case of an evaluated part, where it is one of those that are kept."""
+    return evaluation_folder(run_dir, part) / PICTURES / f"{case}.png"

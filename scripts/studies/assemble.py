@@ -10,6 +10,7 @@ from typing import Any
 from ..runs.run_files import MODEL
 from .blocks import RaceState, all_runs, analysed_runs, race_state
 from .collect import collect_curves, collect_scores, find_exclusions, read_progress, record_of, split_hashes
+from .example_cases import find_overlays
 from .factors import base_config
 from .grid import PlannedRun
 from .history import read_history
@@ -40,6 +41,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
     curves, paths = collect_curves(folder, finished)
     trials = tuning_trials(study, folder) if study.tune else []
     state = race_state(study, chosen_rates(trials), _failed(statuses)) if study.hours is not None else None
+    winner = _winner(state, scores)
     return StudyRecord(
         name=study.name,
         scores=scores,
@@ -56,19 +58,18 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         tuning=trials,
         failures=[Failure(s.run.name, s.last_line, s.run.condition) for s in statuses if s.state == "failed"],
         exclusions=find_exclusions(scores),
+        overlays=find_overlays(folder, finished, scores, winner),
         hours=sum(status.seconds for status in statuses) / 3600,
         race=state.race if state is not None and state.race.chosen is not None else None,
         race_ended=_ended(state),
         paper_table=study.paper_table,
         paper_rows=paper_rows(study) if study.paper_table is not None else {},
-        segment_command=segment_command(study, finished, scores, _winner(state, scores)),
+        segment_command=segment_command(study, finished, winner),
         provenance=_provenance(study, study_file, finished, commands),
     )
 
 
-def segment_command(
-    study: Study, runs: Sequence[PlannedRun], scores: Sequence[CaseScore], condition: str | None
-) -> str:
+def segment_command(study: Study, runs: Sequence[PlannedRun], condition: str | None) -> str:
     """The command that segments new images with the run of a condition that validated best."""
     own = [run for run in runs if run.condition == condition and (study.output_dir / run.name / MODEL).is_file()]
     best = max(own, key=lambda run: max(read_progress(study.output_dir / run.name)[0], default=0.0), default=None)

@@ -11,7 +11,7 @@ import torch.nn
 
 from .. import datasets, evaluation, losses, networks, runs, tracking, training  # noqa: F401
 from ..datasets import prepare  # noqa: F401
-from ..evaluation import confusion, curves, overlays, tables  # noqa: F401
+from ..evaluation import case_pictures, confusion, curves, overlays, tables  # noqa: F401
 from ..tracking import model_artifact  # noqa: F401
 from ..training import summary  # noqa: F401
 from . import run_one  # noqa: F401

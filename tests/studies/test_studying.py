@@ -59,6 +59,7 @@ def test_a_study_is_trained_scored_and_reported_and_leaves_the_bundles_own_weigh
     assert sorted(tested) == sorted(2 * [f"Case{index:02d}" for index in range(6)])
     page = (done / "study" / "report" / "report.html").read_text()
     assert all(word in page for word in ("adfl", "ce", "configs/inference.yaml", study.sha256))
+    assert page.count("data:image/jpeg") == 3  # the best, the median and the worst case
     assert len(list((done / "study" / "prepared").glob("phantom-*"))) == 1
     assert files_below(ROOT / "models") == json.loads((done / "models_before.json").read_text())
 

@@ -165,8 +165,10 @@ def test_evaluation_by_two_processes_gives_the_scores_of_one(outcome: Outcome) -
     assert end(start(2, log, evaluate, outcome.folder)) == [0, 0]
     tables = outcome.run_dir / "evaluation" / "val"
     together = {path.name: path.read_text() for path in tables.glob("*.csv")}
+    pictures = {path.name: path.read_bytes() for path in tables.glob("pictures/*.png")}
     evaluate(outcome.folder)
     assert {path.name: path.read_text() for path in tables.glob("*.csv")} == together
+    assert {path.name: path.read_bytes() for path in tables.glob("pictures/*.png")} == pictures != {}
     rows = list(csv.DictReader(together["per_image.csv"].splitlines()))
     assert len(rows) % 2 == 1  # an uneven part
     assert len({row["case"] for row in rows}) == len(rows)

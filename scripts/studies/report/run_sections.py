@@ -20,6 +20,10 @@ EQUAL_RATES = (
     "of losses at this rate, not of each loss at its best."
 )
 
+OUTLINES = (
+    "The slice of each case with the largest true area. Thick and white: the truth. Thin and coloured: the prediction."
+)
+
 
 def learning_section(context: Context) -> Section | None:
     """Validation curves with bands, adaptive class weights, and the learning rates that were tried."""
@@ -68,11 +72,14 @@ def tuning_table(trials: Sequence[TuningTrial], analysis: Analysis) -> Table:
 
 def examples_section(context: Context) -> Section | None:
     """Best, median and worst cases, and further scores."""
-    pictures = photos(context.study.overlays)
-    tables = metric_tables(context.analysis, context.study.scores)
+    study = context.study
+    pictures = photos(study.overlays)
+    tables = metric_tables(context.analysis, study.scores)
     if not pictures and not tables:
         return None
-    blocks: list[Block] = [*pictures]
+    blocks: list[Block] = [Text(OUTLINES), *pictures] if pictures else []
+    if not pictures and study.provenance.restored_runs:
+        blocks.append(Text("Pictures of cases are in the folders of the runs; those here came as scores alone."))
     if tables:
         blocks.append(
             Text(
@@ -83,7 +90,7 @@ def examples_section(context: Context) -> Section | None:
         blocks += [Numbers(tables[0]), Numbers(tables[1], folded=True)]
     else:
         blocks.append(Text("The scores hold no further metric (per class, distances, calibration)."))
-    return Section("further", "Cases to look at, and further scores", blocks)
+    return Section("further", "Cases to look at, and further scores" if pictures else "Further scores", blocks)
 
 
 def failures_section(context: Context) -> Section:
