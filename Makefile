@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+RELEASE_STAMP := $(VENV)/.installed-release
 BUNDLE := $(BIN)/python -m monai.bundle run
 CONFIG ?= configs/train.yaml
 STUDY ?= configs/study_demo.yaml
@@ -13,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bundle bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bundle release-check sbom bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -43,6 +44,12 @@ export: $(STAMP)  ## write a run's network for other programs, compared before i
 
 bundle: $(STAMP)  ## build dist/dual_focal_loss_segmentation and its zip from a run's weights (RUN=name URL=where they will lie)
 	@$(BIN)/python -m scripts.release.build "$(RUN)" --url "$(URL)"
+
+release-check: $(RELEASE_STAMP)  ## build the bundle from a small run and check all that a release promises (ONLY="files style ...")
+	@$(BIN)/python -m tests.release_check $(if $(ONLY),--only $(ONLY))
+
+sbom: $(RELEASE_STAMP)  ## list what a user's install brings along, with licences: dist/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m scripts.release.sbom
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
 	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)
@@ -102,4 +109,9 @@ $(DEV_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@# without its dependencies: it asks for the obsolete package "typing"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps cityscapesscripts
+	@touch $@
+
+$(RELEASE_STAMP): $(DEV_STAMP)
+	@echo "installing the tools of a release into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
 	@touch $@

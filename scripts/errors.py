@@ -23,7 +23,8 @@ class UserError(ValueError):
         fault: the message without the path.
     """
 
-    def __init__(self, message: str = "", *, path: str | os.PathLike[str] | None = None) -> None:
+    # B042 of flake8-bugbear: pickled whole, since __dict__ holds path and fault, and args the message
+    def __init__(self, message: str = "", *, path: str | os.PathLike[str] | None = None) -> None:  # noqa: B042
         self.path = None if path is None else Path(path)
         self.fault = message
         super().__init__(message if path is None else join_fault(str(path), message))

@@ -58,7 +58,7 @@ def _open(path: Path) -> Any:
     try:
         image = nib.load(path)
         offset, slope = int(image.dataobj.offset), float(_raw_header(path, image)["scl_slope"])
-        image.get_data_dtype(), image.affine  # read here, where it is guarded
+        _ = image.get_data_dtype(), image.affine  # read here, where it is guarded
     except Exception:  # nibabel raises a dozen kinds for a damaged header
         raise UserError("is no NIfTI file, or its header is damaged; copy or convert it again", path=path) from None
     if math.isinf(slope) or offset < 0:

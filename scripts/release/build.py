@@ -35,15 +35,18 @@ from ..runs.checkpoint import load
 from ..runs.publishing import describe_run, place_weights
 from ..runs.run_files import MODEL
 from ..runs.run_folder import find_run_dir
-from .checksums import LARGEST, large_files, write_checksums, write_large_files
+from .checksums import write_checksums, write_large_files
 from .page import bundle_page
 from .twins import inference_twin, twins
+from .zoo_rules import find_faults
 
 logger = logging.getLogger(__name__)
 
 ROOT = BASE_CONFIG.parents[1]
 NAME = "dual_focal_loss_segmentation"
-STYLE = ("--line-length", "120")
+# The model zoo's settings of its formatters, setup.cfg and pyproject.toml there
+ISORT = ("--profile", "black", "--line-length", "120")
+BLACK = ("--line-length", "120", "--skip-magic-trailing-comma", *(f"--target-version=py3{n}" for n in (7, 8, 9)))
 
 
 def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = None) -> Path:
@@ -78,13 +81,8 @@ def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = 
             target = dist / built.name
             shutil.rmtree(target, ignore_errors=True) if target.is_dir() else target.unlink(missing_ok=True)
             built.rename(target)
-    large = large_files(dist / NAME)
-    if large and not url:
-        logger.info(
-            "over %d MB, which the model zoo wants in large_files.yml: %s; give URL=... where they will lie",
-            LARGEST // 2**20,
-            ", ".join(large),
-        )
+    for fault in find_faults(dist / NAME):
+        logger.warning("the model zoo would refuse it: %s", fault)
     return dist / f"{NAME}.zip"
 
 
@@ -122,13 +120,13 @@ def _write_generated(bundle: Path, run_dir: Path, url: str | None) -> None:
 
 def _format(folder: Path) -> None:
     """The model zoo's formatting of the copy, where its tools are installed."""
-    commands = {"isort": ["--profile", "black", "--quiet"], "black": ["--quiet"]}
-    missing = [tool for tool in commands if find_spec(tool) is None]
+    tools = {"isort": ISORT, "black": BLACK}
+    missing = [tool for tool in tools if find_spec(tool) is None]
     if missing:
-        logger.warning("not formatted for the zoo: %s not installed (pip install black isort)", " and ".join(missing))
+        logger.warning("not formatted for the zoo: no %s (pip install -e '.[release]')", " and ".join(missing))
         return
-    for tool, options in commands.items():
-        subprocess.run([sys.executable, "-m", tool, *options, *STYLE, str(folder)], check=True)
+    for tool, options in tools.items():
+        subprocess.run([sys.executable, "-m", tool, "--quiet", *options, str(folder)], check=True)
 
 
 def _zip(bundle: Path) -> Path:
@@ -144,7 +142,7 @@ def _zip(bundle: Path) -> Path:
 
 
 def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=4, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=4) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

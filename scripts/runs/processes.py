@@ -176,7 +176,7 @@ def _local_rank() -> int:
 
 def _leave_logging_to_the_first() -> None:
     loggers = [logging.root, *(x for x in logging.root.manager.loggerDict.values() if isinstance(x, logging.Logger))]
-    for handler in {handler for each in loggers for handler in each.handlers}:
+    for handler in {each for logger in loggers for each in logger.handlers}:
         handler.addFilter(RankFilter())
 
 

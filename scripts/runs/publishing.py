@@ -68,7 +68,7 @@ def place_weights(run_dir: Path, models: Path) -> Path:
     target = models / MODEL
     (models / PROVENANCE).unlink(missing_ok=True)
     copy_atomically(run_dir / MODEL, target)
-    write_text(models / PROVENANCE, json.dumps(provenance, indent=1))
+    write_text(models / PROVENANCE, json.dumps(provenance, indent=4) + "\n")
     return target
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from scripts.networks import UNet
 from scripts.release.build import NAME, build_bundle, main
+from scripts.release.zoo_rules import find_faults
 from scripts.runs.checkpoint import save
 from tests.runs.test_publishing import make_run
 
@@ -19,7 +20,12 @@ NARROW = {"_target_": "scripts.networks.UNet", "in_channels": 1, "num_classes": 
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(tmp_path: Path) -> None:
+def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "scripts.release.build._format", lambda folder: None
+    )  # make release-check formats and checks it
     run = make_run(tmp_path, "first", network_def=NARROW, network_name="unet", image_size=64)
     weights = UNet(channels=(2, 4, 8, 16, 32)).state_dict()
     save(weights, run / "model.pt")
@@ -49,6 +55,7 @@ def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(tmp_path: Pa
     assert all(
         torch.equal(load_file(bundle / "models/model.safetensors")[key], value) for key, value in weights.items()
     )
+    assert find_faults(bundle) == []
     assert "](results.md)" not in (bundle / "docs/README.md").read_text()
 
 
