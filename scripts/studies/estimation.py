@@ -108,7 +108,9 @@ def _squared_sums(residuals: Floats, groups: Integers) -> tuple[Floats, int]:
         member[np.arange(size), codes] = 1
         sums = residuals @ member  # (..., n) -> (..., G)
     squares: Floats = np.einsum("...g,...g->...", sums, sums) / size**2
-    return squares * (count / (count - 1) if count > 1 else np.inf), count
+    if count < 2:  # also where rounding gives squares of 0, of which infinity has no multiple
+        return np.full_like(squares, np.inf), count
+    return squares * (count / (count - 1)), count
 
 
 def clustered_variance(parts: Moments, kind: Kind) -> tuple[Floats, Integers]:

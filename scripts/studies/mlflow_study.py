@@ -47,11 +47,12 @@ def _condition(study: Study, analysis: Analysis, name: str, runs: Sequence[Plann
     result = analysis.loss(name)
     levels = next((dict(each.levels) for each in study.conditions if each.name == name), {})
     tracked = [read_json(study.output_dir / run.name / TRACKING) for run in runs if run.condition == name]
+    known = math.isfinite(result.estimate.standard_error)  # else the ends are those of the score's range
     values = {
         study.score: result.estimate.mean,
-        f"{study.score}/low": result.low,
-        f"{study.score}/high": result.high,
-        "regret_bound": result.regret_bound,
+        f"{study.score}/low": result.low if known else math.nan,
+        f"{study.score}/high": result.high if known else math.nan,
+        "regret_bound": result.regret_bound if known else math.nan,
         "rank_low": float(result.rank_low),
         "rank_high": float(result.rank_high),
     }

@@ -9,12 +9,14 @@ import numpy as np
 
 from ..analysis import Analysis
 from ..design import find_design
-from ..estimation import estimate
+from ..estimation import Estimate, estimate
+from ..pairs import clip
 from ..scores import Floats, ScoreTable
 from .record import CaseScore
 from .standing import by_mean
 from .tables import Cell, Table
 
+FRACTIONS = ("dice", "iou", "surface", "ece")
 HIGHER, LOWER = ("dice", "iou", "surface"), ("hd", "assd", "ece", "volume", "distance")
 
 
@@ -33,7 +35,7 @@ def metric_tables(analysis: Analysis, scores: Sequence[CaseScore]) -> list[Table
             values = grids[name][analysis.table.index(result.loss)].reshape(-1)
             found = int((~np.isnan(values)).sum())
             known = estimate(values, design) if found else None
-            low, high = known.interval() if known else (math.nan, math.nan)
+            low, high = possible_interval(name, known) if known else (math.nan, math.nan)
             row.append(known.mean if known else math.nan)
             long.append([name, result.loss, row[-1], low, high, found])
         wide.append(row)
@@ -46,9 +48,33 @@ def metric_tables(analysis: Analysis, scores: Sequence[CaseScore]) -> list[Table
             "further_scores_intervals",
             "Further scores with 95 % intervals (exploratory)",
             ["score", "loss", "mean", "95 % low", "95 % high", "values"],
-            sorted(long, key=lambda row: names.index(str(row[0]))),
+            long,
+            note="Intervals end where the score does, such as at 0 and 1.",
         ),
     ]
+
+
+def possible_interval(name: str, known: Estimate) -> tuple[float, float]:
+    """The 95 % interval of a score's mean within the values that the score can have; NaN where there is none."""
+    if not math.isfinite(known.standard_error):
+        return math.nan, math.nan
+    ends = known.interval()
+    lowest, highest = possible_range(name)
+    return clip(ends[0], lowest, highest), clip(ends[1], lowest, highest)
+
+
+def possible_range(name: str) -> tuple[float, float]:
+    """The lowest and highest value of a score, by its name; infinite where the name does not tell.
+
+    >>> possible_range("dice/prostate"), possible_range("hd95_mm/prostate"), possible_range("volume_difference_ml/x")
+    ((0.0, 1.0), (0.0, inf), (-inf, inf))
+    """
+    lower = name.lower()
+    if "volume" in lower:
+        return (-2.0, 2.0) if "relative" in lower else (-math.inf, math.inf)
+    if is_distance(name):
+        return 0.0, math.inf
+    return (0.0, 1.0) if any(word in lower for word in FRACTIONS) else (-math.inf, math.inf)
 
 
 def metric_grid(table: ScoreTable, scores: Sequence[CaseScore], name: str) -> Floats:

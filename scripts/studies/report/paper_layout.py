@@ -65,7 +65,8 @@ def difference_table(context: Context, printed: Sequence[PaperScore]) -> Table:
         values = [score.dice for score in printed if score.row == label]
         if values:
             mean = float(np.mean(values))
-            ends = [end - mean for end in (result.low, result.high)]
+            known = math.isfinite(result.estimate.standard_error)  # else the ends are those of the score's range
+            ends = [end - mean if known else math.nan for end in (result.low, result.high)]
             rows.append([result.loss, label, mean, result.estimate.mean, result.estimate.mean - mean, *ends])
     columns = ["loss", "row of the paper", "paper", "this study", "difference", "95 % low", "95 % high"]
     return Table(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import math
 
 import pytest
 
+from scripts.studies.report.exploratory import metric_tables
 from scripts.studies.report.standing import loss_table, pair_table, simultaneous_table
 from scripts.studies.report.tables import Table, latex, markdown, number
 from tests.studies.report.made_up import made_up_context
@@ -88,3 +91,30 @@ def test_an_interval_that_is_not_known_is_no_number() -> None:
             for column in range(len(row))
             if "95 %" in made.columns[column]
         )
+
+
+def test_intervals_of_further_scores_end_where_the_score_does() -> None:
+    context = made_up_context({"ce": 0.0, "adfl": 0.01}, patients=10, repeats=2)
+    extreme = {"dice/x": (0.0, 1.0), "volume_difference_relative/x": (-2.0, 2.0), "hd95_mm/x": (0.0, 90.0)}
+    scores = [
+        dataclasses.replace(
+            score,
+            metrics={name: ends[score.case == "Case03"] for name, ends in extreme.items()}
+            | {"other": 1.0 * (score.fold == 0)},
+        )
+        for score in context.study.scores
+    ]
+    _, table = metric_tables(context.analysis, scores)
+    lowest = {"dice/x": 0.0, "volume_difference_relative/x": -2.0, "hd95_mm/x": 0.0}
+    for name, _loss, mean, low, high, _found in table.rows:
+        assert low < mean < high
+        if name in lowest:
+            assert low == lowest[name]  # without the score's end it would be below
+        else:
+            assert low < 0
+
+
+def test_one_training_a_loss_gives_no_interval_of_further_scores() -> None:
+    context = made_up_context({"ce": 0.0, "adfl": 0.01}, patients=10, repeats=1, folds=1, metrics=True)
+    _, table = metric_tables(context.analysis, context.study.scores)
+    assert all(math.isnan(row[3]) and math.isnan(row[4]) for row in table.rows)
