@@ -2,7 +2,7 @@
 
 <folder>/cases.csv    the scores of every case that finished runs have tested, as the runs wrote them
 <folder>/runs.json    what else the study reads of its runs: settings, splits, validation scores, class weights,
-                      seconds; and the launches of the study
+                      seconds; runs that failed, with their last lines; and the launches of the study
 
 No networks, checkpoints or pictures, and no paths of the machine that trained.
 """
@@ -13,7 +13,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from .grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
 from .history import LAUNCHES
 from .run_origin import run_versions
 from .run_record import RECORD, from_record, read_json
-from .status import FREE, PART, read_status, refuse_other_run
+from .saved_failures import describe_failure, portable_plan, restore_failure
+from .status import PART, read_status, refuse_other_run
 from .study_file import Study
 
 CASES, RUNS = "cases.csv", "runs.json"
@@ -43,14 +43,18 @@ def save_runs(study: Study, folder: Path) -> int:
     Returns:
         Number of runs in the folder.
     """
-    done = [status.run for status in read_status(study.output_dir, all_runs(study)) if status.state == "done"]
-    if not done:
+    statuses = read_status(study.output_dir, all_runs(study))
+    done = [status.run for status in statuses if status.state == "done"]
+    failed = [describe_failure(study.output_dir, status) for status in statuses if status.state == "failed"]
+    if not done and not failed:
         return 0
     patients: dict[str, str] = {}
     for run in done:
         patients |= record_of(study.output_dir / run.name).get("patients", {})
     cases = _cases(study.output_dir, done)
     content = {"launches": _launches(study.output_dir), "patients": patients, "cases_sha256": _sha256(cases)}
+    if failed:
+        content["failed"] = failed
     lines = ",\n".join(json.dumps(_describe(study.output_dir / run.name, run)) for run in done)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / CASES, cases)
@@ -74,18 +78,23 @@ def restore_runs(study: Study, folder: Path) -> int:
     content = _read_runs(folder / RUNS)
     planned = {run.name: run for run in _every_run(study)}
     records = {record["name"]: record for record in content["runs"] if record["name"] in planned}
-    missing = {name for name in records if not (study.output_dir / name / RECORD).is_file()}
-    if not missing:
+    failures = {record["name"]: record for record in content.get("failed", []) if record["name"] in planned}
+    every = {**failures, **records}
+    absent = {name for name in every if not (study.output_dir / name / RECORD).is_file()}
+    missing = absent & set(records)
+    if not absent:
         return 0
     remedy = f"name another folder than {folder} with --saved_runs"
-    for name in sorted(missing):  # before anything is written
-        refuse_other_run(folder / name, records[name], _placed(planned[name], records[name]), remedy)
-    rows = _read_cases(folder / CASES, records, content.get("cases_sha256"))
+    for name in sorted(absent):  # before anything is written
+        refuse_other_run(folder / name, every[name], _placed(planned[name], every[name]), remedy)
+    rows = _read_cases(folder / CASES, records, content.get("cases_sha256")) if missing else {}
     study.output_dir.mkdir(parents=True, exist_ok=True)
     if content["launches"] and not (study.output_dir / LAUNCHES).is_file():
         write_text(study.output_dir / LAUNCHES, json.dumps(content["launches"], indent=1))
     for name in sorted(missing):
         _restore(study.output_dir / name, records[name], rows.get(name, []), content["patients"])
+    for name in sorted(absent - missing):
+        restore_failure(study.output_dir / name, failures[name])
     return len(missing)
 
 
@@ -114,12 +123,9 @@ def _describe(folder: Path, run: PlannedRun) -> dict[str, Any]:
     record = record_of(folder)
     split = read_json(folder / SPLIT) or {}
     scores, weights = read_progress(folder)
-    overrides = {key: value for key, value in record["overrides"].items() if key not in FREE}
     return {
-        **{key: record[key] for key in ("name", "condition", "repeat", "fold", "role", "learning_rate")},
-        "files": [os.path.basename(file) for file in record["files"]],
-        "overrides": overrides,
-        **{key: record[key] for key in ("score_labels", "device", "seconds") if key in record},
+        **portable_plan(record),
+        **{key: record[key] for key in ("score_labels", "device", "seconds", "ended_early") if key in record},
         "versions": run_versions(folder, run.role),
         "split": {key: split[key] for key in ("dataset", "fingerprint", "sha256") if key in split},
         "validation": scores,

@@ -14,6 +14,7 @@ from scripts.studies.assemble import study_record
 from scripts.studies.blocks import all_runs, next_block
 from scripts.studies.grid import plan_tuning
 from scripts.studies.history import record_launch
+from scripts.studies.run_record import RECORD, write_failure
 from scripts.studies.saved_runs import CASES, RUNS, restore_runs, save_runs
 from scripts.studies.status import read_status
 from scripts.studies.study_file import Study
@@ -116,3 +117,24 @@ def test_a_run_name_that_the_study_does_not_have_is_not_written(tmp_path: Path) 
     (tmp_path / "saved" / RUNS).write_text(json.dumps(content))
     assert restore_runs(elsewhere(study, tmp_path / "there"), tmp_path / "saved") == 11
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_run_that_failed_is_named_by_a_reader_of_the_saved_runs_alone_and_tried_again(tmp_path: Path) -> None:
+    study = half_done(tmp_path / "here")
+    failed = next(run for run in all_runs(study) if run.role == "run" and not (study.output_dir / run.name).exists())
+    (study.output_dir / failed.name).mkdir()
+    record = {**failed.record(), "seconds": 60.0}
+    (study.output_dir / failed.name / RECORD).write_text(json.dumps(record))
+    write_failure(study.output_dir / failed.name, "/home/somebody/data/Case07.mhd can't be read")
+    save_runs(study, tmp_path / "saved")
+    other = elsewhere(study, tmp_path / "there")
+    assert restore_runs(other, tmp_path / "saved") == 11
+    (failure,) = study_record(other, "study.yaml", []).failures
+    assert (failure.run, failure.last_line) == (failed.name, "Case07.mhd can't be read")
+    assert "somebody" not in (tmp_path / "saved" / RUNS).read_text()
+    block, _ = next_block(other)
+    assert block is not None
+    assert failed.name in [run.name for run in block.runs]
+    assert restore_runs(other, tmp_path / "saved") == 0
+    save_runs(other, tmp_path / "again")
+    assert (tmp_path / "again" / RUNS).read_bytes() == (tmp_path / "saved" / RUNS).read_bytes()
