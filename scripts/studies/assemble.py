@@ -9,7 +9,15 @@ from typing import Any
 
 from ..runs.run_files import MODEL
 from .blocks import RaceState, all_runs, analysed_runs, race_state
-from .collect import collect_curves, collect_scores, find_exclusions, read_progress, record_of, split_hashes
+from .collect import (
+    collect_curves,
+    collect_scores,
+    find_early_ends,
+    find_exclusions,
+    read_progress,
+    record_of,
+    split_hashes,
+)
 from .example_cases import find_overlays
 from .factors import base_config
 from .grid import PlannedRun
@@ -57,6 +65,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         weight_paths=paths,
         tuning=trials,
         failures=[Failure(s.run.name, s.last_line, s.run.condition) for s in statuses if s.state == "failed"],
+        early_ends=find_early_ends(folder, finished),
         exclusions=find_exclusions(scores),
         overlays=find_overlays(folder, finished, scores, winner),
         hours=sum(status.seconds for status in statuses) / 3600,

@@ -12,9 +12,10 @@ from typing import Any
 from ..errors import UserError
 from ..runs.run_files import JOURNAL, PER_CASE, SPLIT, evaluation_folder
 from ..tracking.journal import read_records
+from .convergence import LOST
 from .grid import PlannedRun
 from .primary_score import split_score
-from .report.record import CaseScore, Curve, Exclusion, WeightPath
+from .report.record import CaseScore, Curve, EarlyEnd, Exclusion, WeightPath
 from .run_record import RECORD, read_json
 from .status import PART
 
@@ -63,6 +64,19 @@ def read_progress(folder: Path) -> tuple[list[float], dict[str, list[float]]]:
     return scores, {name.removeprefix(WEIGHT): list(curve.values()) for name, curve in curves.items()}
 
 
+def lost_in_validation(folder: Path) -> bool:
+    """Whether the network that a run keeps has lost a class: no Dice of its best validation may be below ``LOST``.
+
+    A run that was restored from saved ones has no scores of classes, and is taken to have lost none.
+    """
+    labels = record_of(folder).get("score_labels", [])
+    best: dict[str, float] = {}
+    journal = folder / JOURNAL
+    for record, _ in read_records(journal) if journal.is_file() else ():
+        best |= {name: value for name, value in record.get("metrics", {}).items() if name.startswith("best/dice/")}
+    return any(best.get(f"best/dice/{label}", 1.0) < LOST for label in labels)
+
+
 def find_exclusions(scores: Sequence[CaseScore]) -> list[Exclusion]:
     """Cases without a score: neither the truth nor a prediction holds an object."""
     counts: dict[str, int] = {}
@@ -73,6 +87,12 @@ def find_exclusions(scores: Sequence[CaseScore]) -> list[Exclusion]:
         for case, count in sorted(counts.items())
         if count
     ]
+
+
+def find_early_ends(study_dir: Path, runs: Sequence[PlannedRun]) -> list[EarlyEnd]:
+    """Finished runs that a rule ended before their last epoch."""
+    ends = {run.name: (run, record_of(study_dir / run.name).get("ended_early")) for run in runs}
+    return [EarlyEnd(name, str(how), run.condition) for name, (run, how) in ends.items() if how]
 
 
 def split_hashes(study_dir: Path, runs: Sequence[PlannedRun]) -> dict[str, str]:
@@ -115,7 +135,8 @@ def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:
         raise UserError(f"{path} holds no case; delete its folder and start the study again")
     labels = [str(label) for label in record.get("score_labels", [])]
     columns = _columns(path, table[0], score, labels)
-    further = [name for name in table[0] if name not in columns and is_shown(name, labels)]
+    shown = [] if len(columns) > 1 else columns  # of several classes' mean, each class is a score of its own
+    further = [name for name in table[0] if name not in shown and is_shown(name, labels)]
     return [
         CaseScore(
             run.condition,

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from ..configuration.keys import BASE_CONFIG
 from ..runs.signals import EXIT_CODE, Stopped
 from .grid import PlannedRun
-from .run_one import BUSY, do_run
-from .run_record import write_plan
+from .run_one import do_run
+from .run_record import BUSY, write_plan
 from .status import read_status
 
 PRELOADED = ["scripts.studies.preload"]

@@ -8,10 +8,11 @@ from dataclasses import replace
 from ..errors import UserError
 from ..runs.run_files import SPLIT
 from .blocks import all_runs, hours_a_repeat, hours_used, parallel_runs
-from .collect import collect_scores
+from .collect import collect_scores, lost_in_validation, read_progress
 from .components import Components
+from .convergence import LOST, late_rise
 from .decision import analyse
-from .grid import RATE_FACTORS
+from .grid import RATE_FACTORS, PlannedRun
 from .power import smallest_difference
 from .race import most_repeats
 from .run_record import read_json
@@ -29,7 +30,9 @@ FAILURES_SHOWN = 10
 def describe_plan(study: Study) -> str:
     """The grid, how far it is, how long it takes and the smallest difference that it can show."""
     statuses = read_status(study.output_dir, all_runs(study))
-    return "\n".join([*_grid(study, len(statuses)), *_progress(study, statuses), *_power(study, statuses)])
+    return "\n".join(
+        [*_grid(study, len(statuses)), *_progress(study, statuses), *_epochs(study, statuses), *_power(study, statuses)]
+    )
 
 
 def _grid(study: Study, runs: int) -> Iterator[str]:
@@ -67,6 +70,31 @@ def _progress(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
     yield f"  {'hours':<12} {used:.2g} used, {left:.2g} to go, {at_once} runs at a time"
     if study.hours is not None:
         yield f"  {'budget':<12} {study.hours:g} hours: {most_repeats(study.hours - used, each)} more repeats of all"
+
+
+def _epochs(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
+    """Whether the epochs are enough, by the validation of the pilot and of each condition's best trial."""
+    curves: dict[str, tuple[PlannedRun, list[float]]] = {}
+    for status in statuses:
+        if status.state == "done" and status.run.role != "run":
+            scores, _ = read_progress(study.output_dir / status.run.name)
+            best = curves.get(status.run.condition)
+            if scores and (best is None or max(scores) > max(best[1])):
+                curves[status.run.condition] = status.run, scores
+    if not curves:
+        return
+    rises = {name: late_rise(scores) for name, (_, scores) in curves.items()}
+    rising = [name for name, rise in rises.items() if rise is not None and rise > study.margin]
+    lost = [name for name, (run, _) in curves.items() if lost_in_validation(study.output_dir / run.name)]
+    if rising:
+        said = f"too few for {', '.join(rising)}: validation rises by more than {study.margin:g} over the last third"
+        yield f"  {'epochs':<12} {said}; set more, --settings::max_epochs"
+    elif all(rise is None for rise in rises.values()):
+        yield f"  {'epochs':<12} can't be judged: it takes three validations a run; lower --settings::val_interval"
+    else:
+        yield f"  {'epochs':<12} enough by the validation of {len(rises)} conditions, which no longer rises"
+    if lost:
+        yield f"  {'caution':<12} {', '.join(lost)} lost a class in validation (Dice below {LOST:g}): set more epochs"
 
 
 def _power(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:

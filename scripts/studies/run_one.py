@@ -27,10 +27,9 @@ from ..errors import UserError
 from ..runs.lock import lock_run
 from ..runs.signals import EXIT_CODE, Stopped
 from .grid import PlannedRun
-from .run_record import FAILED, LOG, RECORD, read_json, read_plan, update_record, write_failure
+from .run_record import BUSY, FAILED, LOG, RECORD, read_json, read_plan, update_record, write_failure
 from .status import PART, is_done, refuse_other_run
 
-BUSY = 73
 EVALUATE = str(BASE_CONFIG.with_name("evaluate.yaml"))
 
 
@@ -129,13 +128,18 @@ def _train_and_score(folder: Path, run: PlannedRun, threads: int | None) -> None
 
 def _facts(training: ConfigWorkflow) -> dict[str, Any]:
     """What the study needs to know of the data and the machine when the run's folder is all that it has."""
-    names = ("data", "labels", "include_background", "device", "precision_in_use")
+    names = ("data", "labels", "include_background", "device", "precision_in_use", "train::trainer", "train::state")
     found = {key: training.parser.get_parsed_content(key) for key in names}
+    state = found["train::trainer"].state
+    stop = found["train::state"].objects.get("no_foreground")
+    why = " without a voxel of foreground" if stop is not None and stop.ended_at else ""
+    early = {"ended_early": f"after {state.epoch} of {state.max_epochs} epochs{why}"}
     labels = list(found["labels"])
     return {
         "patients": found["data"].patients,
         "score_labels": labels if found["include_background"] else labels[1:],
         "device": f"{found['device']} ({found['precision_in_use']})",
+        **(early if state.epoch < state.max_epochs else {}),
     }
 
 

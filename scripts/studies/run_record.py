@@ -16,6 +16,7 @@ from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import write_text
 from .grid import PlannedRun
 
+BUSY = 73  # exit code of a run that another process has
 RECORD, FAILED, LOG, PLAN = "study_run.json", "failed.json", "log.txt", "plan"
 
 

@@ -168,3 +168,53 @@ def test_scores_that_cannot_be_compared_leave_a_plan_with_the_usual_noise(tmp_pa
         if run.condition == "fl":
             finish(study, run)
     assert "at the usual sizes of noise" in describe_plan(study)
+
+
+@pytest.mark.parametrize(
+    ("curves", "said"),
+    [
+        ({"ce": [0.1, 0.7, 0.71, 0.7], "adfl": [0.1, 0.7, 0.6, 0.705]}, "enough by the validation of 2 conditions"),
+        (
+            {"ce": [0.1, 0.7, 0.71, 0.7], "adfl": [0.1, 0.5, 0.6, 0.7]},
+            "too few for adfl: validation rises by more than",
+        ),
+        ({"ce": [0.7], "adfl": [0.1, 0.7]}, "can't be judged: it takes three validations a run"),
+    ],
+)
+def test_the_plan_says_from_the_trials_whether_the_epochs_are_enough(
+    tmp_path: Path, curves: dict[str, list[float]], said: str
+) -> None:
+    study = tiny_study(tmp_path, tune=True, settings={"learning_rate": 0.003})
+    assert "epochs" not in describe_plan(study)
+    for run in plan_tuning(study):
+        finish(study, run)
+        lower = 0.0 if run.name.endswith("default") else 0.1  # the best trial of a condition tells
+        lines = [
+            {
+                "metrics": {
+                    "val/dice/mean": value - lower,
+                    "best/dice/prostate": 0.04 if run.condition == "ce" else 0.5,
+                },
+                "step": step,
+            }
+            for step, value in enumerate(curves[run.condition], 1)
+        ]
+        (study.output_dir / run.name / JOURNAL).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    plan = describe_plan(study)
+    assert said in plan
+    assert "ce lost a class in validation (Dice below 0.05)" in plan
+
+
+def test_a_run_that_a_rule_ended_early_is_named(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path)
+    runs = all_runs(study)
+    for run in runs:
+        finish(study, run)
+    path = study.output_dir / runs[0].name / RECORD
+    path.write_text(json.dumps({**json.loads(path.read_text()), "ended_early": "after 5 of 10 epochs"}))
+    record = study_record(study, "study.yaml", [])
+    assert [(end.run, end.loss, end.how) for end in record.early_ends] == [
+        (runs[0].name, runs[0].condition, "after 5 of 10 epochs")
+    ]
+    assert {score.loss for score in record.scores} == {"ce", "adfl"}
+    assert sum(score.loss == "ce" for score in record.scores) == 30  # it counts

@@ -42,6 +42,7 @@ def test_options_are_off_as_in_the_paper() -> None:
         "compile": False,
         "accumulation_steps": 1,
         "early_stopping": None,
+        "no_foreground_share": None,
         "augmentation": False,
     }
     acw = {"acw_normalization": "sum", "acw_positive": False, "acw_learning_rate_factor": 1.0, "weight_decay": 0.0}

@@ -75,6 +75,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class EarlyEnd:
+    """A run that ended before its last epoch by a rule, is scored and counts, e.g. "after 10 of 20 epochs"."""
+
+    run: str
+    how: str
+    loss: str = ""
+
+
+@dataclass(frozen=True)
 class Exclusion:
     """A case that has no part in the comparison, and why."""
 
@@ -136,6 +145,7 @@ class StudyRecord:
         weight_paths: adaptive class weights of the runs that learn them.
         tuning: learning rates tried; None: unknown, empty: none were (all losses at one rate).
         failures: runs that did not end well.
+        early_ends: runs that a rule ended before their last epoch; they are scored and count.
         exclusions: cases without a part in the comparison.
         overlays: pictures of the best, the median and the worst case.
         hours: of all runs together.
@@ -162,6 +172,7 @@ class StudyRecord:
     weight_paths: Sequence[WeightPath] = ()
     tuning: Sequence[TuningTrial] | None = None
     failures: Sequence[Failure] = ()
+    early_ends: Sequence[EarlyEnd] = ()
     exclusions: Sequence[Exclusion] = ()
     overlays: Sequence[Overlay] = ()
     hours: float | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..analysis import Analysis
 from .blocks import Block, Caution, Code, Numbers, Picture, Points, Section, Text
 from .context import Context
+from .convergence_words import convergence_points
 from .curves import draw_learning_curves, draw_weight_paths
 from .exploratory import metric_tables
 from .pictures import photos
@@ -97,7 +98,9 @@ def failures_section(context: Context) -> Section:
     """Crashed runs, runs that are missing, missed objects, cases left out."""
     study, table = context.study, context.analysis.table
     points = [f"{count(len(study.failures), 'run')} failed." if study.failures else "No run is recorded as failed."]
-    points += _missing(context)
+    if study.early_ends:
+        points.append(f"{count(len(study.early_ends), 'run')} ended early by a rule, scored and counted.")
+    points += [*_missing(context), *convergence_points(study)]
     missed = [f"{loss} {number}" for loss, number in zip(table.losses, table.missed, strict=True) if number]
     points.append(f"Missed objects, scored 0 and counted: {', '.join(missed) or 'none'}.")
     without = [f"{loss} {number}" for loss, number in zip(table.losses, table.excluded, strict=True) if number]
@@ -107,6 +110,10 @@ def failures_section(context: Context) -> Section:
     if study.failures:
         rows: list[list[Cell]] = [[failure.run, failure.loss, failure.last_line] for failure in study.failures]
         blocks.append(Numbers(Table("failures", "Runs that failed", ["run", "loss", "last line"], rows)))
+    if study.early_ends:
+        early: list[list[Cell]] = [[end.run, end.loss, end.how] for end in study.early_ends]
+        title = "Runs that a rule ended early, scored and counted"
+        blocks.append(Numbers(Table("early_ends", title, ["run", "loss", "ended"], early)))
     if study.exclusions:
         excluded: list[list[Cell]] = [[exclusion.case, exclusion.reason] for exclusion in study.exclusions]
         blocks.append(Numbers(Table("exclusions", "Cases left out", ["case", "reason"], excluded)))

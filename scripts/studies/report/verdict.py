@@ -6,6 +6,7 @@ import math
 
 from ..analysis import Analysis, Pair
 from ..power import Settlement
+from .convergence_words import convergence_sentence
 from .record import StudyRecord
 from .tables import number
 from .words import count, listed
@@ -21,9 +22,12 @@ def verdict(study: StudyRecord, analysis: Analysis) -> list[str]:
         return [
             f"No loss can be recommended from these scores: {chosen} has the highest mean "
             f"({number(analysis.loss(chosen).estimate.mean)}), which one training by chance may give as well.",
+            *filter(None, [convergence_sentence(study)]),
             "Train every loss again on other partitions of the patients (at least three repeats), and ask again.",
         ]
-    sentences = [_headline(analysis, chosen, bound), _bound_sentence(study, analysis, bound)]
+    warning = convergence_sentence(study)
+    sentences = [_headline(analysis, chosen, bound), *([warning] if warning else [])]
+    sentences.append(_bound_sentence(study, analysis, bound))
     if analysis.reference is not None and analysis.reference != chosen:
         sentences.append(pair_sentence(study, analysis, chosen, analysis.reference))
     elif analysis.reference is None or analysis.reference == chosen:

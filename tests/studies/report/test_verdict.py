@@ -9,6 +9,7 @@ import pytest
 
 from scripts.studies.race import Look, Race
 from scripts.studies.report.context import Context
+from scripts.studies.report.record import Curve
 from scripts.studies.report.tables import number
 from scripts.studies.report.verdict import is_settled, rounded_up, settling, verdict
 from scripts.studies.report.words import count, listed
@@ -143,3 +144,37 @@ def test_a_bound_is_rounded_so_that_it_still_holds() -> None:
 def test_numbers_and_lists_read_as_english() -> None:
     assert [count(1, "loss"), count(2, "loss"), count(1200, "patient")] == ["1 loss", "2 losses", "1,200 patients"]
     assert [listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+def test_trainings_that_lost_a_class_are_told_in_the_second_sentence() -> None:
+    study = made_up_context(CLEAR).study
+    lost = {("ce", 1, 0), ("ce", 2, 3), ("dfl", 1, 1)}
+    scores = [
+        dataclasses.replace(
+            score,
+            metrics={
+                "dice/anterior": 0.9,
+                "dice/posterior": 0.04 if (score.loss, score.repeat, score.fold) in lost else 0.8,
+            },
+        )
+        for score in study.scores
+    ]
+    first, warning, *rest = sentences(context_of(dataclasses.replace(study, scores=scores)))
+    assert first == "Train with adfl."
+    assert warning.startswith(
+        "But the trainings have not converged: 3 of 45 trainings lost a class "
+        "(mean Dice below 0.05: ce 2 and dfl 1); the comparison is of losses after this many epochs"
+    )
+    assert "beats" in rest[0] or "better" in rest[0]
+
+
+def test_validation_that_still_rises_is_told_with_the_losses_names() -> None:
+    study = made_up_context(CLEAR).study
+    values = {"ce": [0.1, 0.4, 0.6, 0.7, 0.74, 0.78], "dfl": [0.1, 0.7, 0.8, 0.8, 0.805, 0.8], "adfl": [0.1, 0.9]}
+    curves = [Curve(loss, 1, fold, range(1, 1 + len(v)), v) for loss, v in values.items() for fold in (0, 1)]
+    second = sentences(context_of(dataclasses.replace(study, curves=curves)))[1]
+    assert "the validation of ce still rose by more than 0.010 over the last third" in second
+    flat = [curve for curve in curves if curve.loss != "ce"]
+    assert not any(
+        "converged" in sentence for sentence in sentences(context_of(dataclasses.replace(study, curves=flat)))
+    )
