@@ -25,6 +25,7 @@ CONDITION = "condition"
 PARENT_TAG = "mlflow.parentRunId"
 PRIMARY_TAG = "mlflow.experiment.primaryMetric.name"  # the metric that MLflow's page shows first
 BATCH = 1000  # points a call, the most that MLflow takes
+PAGE = 1000  # runs a call
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def record_study(
         raise UserError(f"no condition of study {study} has the score {primary}; evaluate its runs first")
     experiment_id = find_or_create_experiment(client, study, sqlite_file(client.tracking_uri))
     client.set_experiment_tag(experiment_id, PRIMARY_TAG, safe_name(primary))
+    recorded = _recorded(client, experiment_id)
     for condition in {condition.name: condition for condition in conditions}.values():
-        parent = _condition_run(client, experiment_id, condition)
+        parent = _condition_run(client, experiment_id, condition, recorded.get(condition.name, []))
         for run_id in condition.run_ids:
             _nest(client, run_id, parent, condition)
     shown = [safe_name(name) for name in dict.fromkeys([primary, *bars])]
@@ -89,14 +91,26 @@ def record_study(
     return link(client.tracking_uri, experiment_id, save_view(client, experiment_id, state))
 
 
-def _condition_run(client: Any, experiment_id: str, condition: Condition) -> str:
-    """The run of a condition; one with other numbers is put into the trash, since MLflow changes no point."""
+def _recorded(client: Any, experiment_id: str) -> dict[str, list[Any]]:
+    """The runs of conditions that MLflow has, by the condition's name."""
     wanted = f"tags.`{KIND_TAG}` = '{CONDITION}'"
-    for run in client.search_runs([experiment_id], wanted, max_results=1000):
-        if run.data.tags.get(CONDITION_TAG) == condition.name:
-            if run.data.tags.get(CONTENT_TAG) == condition.content:
-                return str(run.info.run_id)
-            client.delete_run(run.info.run_id)
+    found: dict[str, list[Any]] = {}
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment_id], wanted, max_results=PAGE, page_token=token)
+        for run in page:
+            found.setdefault(run.data.tags.get(CONDITION_TAG, ""), []).append(run)
+        token = page.token
+        if not token:
+            return found
+
+
+def _condition_run(client: Any, experiment_id: str, condition: Condition, recorded: Sequence[Any]) -> str:
+    """The run of a condition; one with other numbers is put into the trash, since MLflow changes no point."""
+    for run in recorded:
+        if run.data.tags.get(CONTENT_TAG) == condition.content:
+            return str(run.info.run_id)
+        client.delete_run(run.info.run_id)
     return _create(client, experiment_id, condition)
 
 

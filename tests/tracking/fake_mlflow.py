@@ -44,6 +44,7 @@ class FakeMlflow:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # headers and body are two packets: 40 ms per call are waited otherwise
 
             def log_message(self, *_: Any) -> None: ...
 
@@ -170,7 +171,11 @@ class FakeMlflow:
     def _runs_search(self, given: dict[str, Any]) -> dict[str, Any]:
         wanted = given["filter"].split("'")[1]
         active = [run for run in self.runs.values() if run["info"]["lifecycle_stage"] == "active"]
-        return {"runs": [run for run in active if any(t["value"] == wanted for t in run["data"]["tags"])]}
+        found = [run for run in active if any(t["value"] == wanted for t in run["data"]["tags"])]
+        start = int(given.get("page_token") or 0)
+        end = start + int(given["max_results"])
+        more = {"next_page_token": str(end)} if end < len(found) else {}
+        return {"runs": found[start:end], **more}
 
     def _runs_log_batch(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self._active(given["run_id"])

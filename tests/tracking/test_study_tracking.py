@@ -104,6 +104,17 @@ def test_a_hundred_conditions_fit_a_view(server: FakeMlflow) -> None:
     assert max(len(tag["value"]) for tag in experiment["tags"]) < 20_000
 
 
+def test_conditions_beyond_the_first_page_of_runs_are_not_recorded_twice(
+    server: FakeMlflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.tracking.study_tracking.PAGE", 2)
+    client = mlflow.MlflowClient(server.uri)
+    five = [Condition(f"c{i}", "ce", {}, {"dice": i / 100}) for i in range(5)]
+    for _ in range(2):
+        record_study(client, "s", five, "dice")
+        assert len(server.runs) == 5
+
+
 def test_a_study_without_the_score_is_refused(server: FakeMlflow) -> None:
     with pytest.raises(ValueError, match="no condition of study s has the score iou; evaluate its runs first"):
         record_study(mlflow.MlflowClient(server.uri), "s", [Condition("a", "ce", scores={"dice": 1.0})], "iou")
