@@ -137,6 +137,9 @@ class Pool:
 def _child(study_dir: Path, name: str, threads: int) -> None:
     """What the process of a run does."""
     os.setsid()  # Ctrl-C at the terminal reaches the starter alone, which then asks the runs to stop
+    # Loader workers are forked from the run, as in a training by itself: a child of a forkserver would start another
+    # one, which imports everything again.
+    multiprocessing.set_start_method("fork", force=True)
     sys.exit(do_run(study_dir, name, threads))
 
 
