@@ -26,6 +26,16 @@ def _leave_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         signal.signal(number, handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _mlflow_tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if "tests.workflows" in sys.modules:  # else nothing is trained, and MLflow's store need not be imported
+        from tests.mlflow_tables import copy_tables_from
+
+        folder = tmp_path_factory.getbasetemp()
+        folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder  # one for all workers
+        copy_tables_from(folder / "mlflow_tables.db")
+
+
 # Files that take longest, longest first: two workers deal files out as they come, and the last should be short.
 LONGEST = [
     "tests/studies/test_studying.py", "tests/studies/test_slurm.py", "tests/test_package.py", "tests/test_workflows.py",

@@ -1,4 +1,4 @@
-"""Several processes on this machine that share a training, as torchrun would start them, without its agent.
+"""Processes of a test's own: one that works alone, or several that share a training as torchrun would start them.
 
 They are forked from one that has imported what a run needs, since imports take most of the time of so small a training.
 """
@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from tests.mlflow_tables import VARIABLE, copy_tables_from
 from tests.workflows import ROOT
 
 SECONDS = 240  # that processes may take before a test gives them up
 
 
 def start(count: int, log: Path, function: Callable[..., Any], *args: Any) -> list[BaseProcess]:
-    """Start processes that call a function each; what they say on stderr goes to ``<log>.<number>``."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["scripts.studies.preload", "tests.processes"])
+    """Start processes that share a training and call a function each; their output goes to ``<log>.<number>``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -31,10 +32,31 @@ def start(count: int, log: Path, function: Callable[..., Any], *args: Any) -> li
     for rank in range(count):
         numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
         environment = {name: str(n) for name, n in {**numbers, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items()}
-        process = context.Process(target=_call, args=(environment, f"{log}.{rank}", function, args))
-        process.start()
-        found.append(process)
+        found.append(start_one(Path(f"{log}.{rank}"), function, *args, environment=environment))
     return found
+
+
+def start_one(
+    log: Path, function: Callable[..., Any], *args: Any, environment: dict[str, str] | None = None
+) -> BaseProcess:
+    """Start a process that calls a function; what it says goes to a file."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["scripts.studies.preload", "tests.processes"])
+    process = context.Process(target=_call, args=({**os.environ, **(environment or {})}, log, function, args))
+    process.start()
+    return process
+
+
+def start_command(log: Path, run_id: str, *files: str, **overrides: Any) -> BaseProcess:
+    """Start ``python -m monai.bundle run`` with config files, without the time that its imports take."""
+    return start_one(log, run_bundle, run_id, files, overrides)
+
+
+def run_bundle(run_id: str, files: tuple[str, ...], overrides: dict[str, Any]) -> None:
+    """What the command line calls, from the bundle's root."""
+    import monai.bundle
+
+    monai.bundle.run(run_id=run_id, config_file=[f"configs/{name}" for name in files], **overrides)
 
 
 def end(processes: list[BaseProcess]) -> list[int | None]:
@@ -46,18 +68,38 @@ def end(processes: list[BaseProcess]) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
+def send(process: BaseProcess, number: signal.Signals) -> None:
+    """Send a signal to a process."""
+    assert process.pid is not None
+    os.kill(process.pid, number)
+
+
+def wait_for(condition: Callable[[], object], process: BaseProcess, log: Path) -> None:
+    """Wait until a process has done something; it fails with what the process said if that ends or takes too long."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        if not process.is_alive() or time.monotonic() > deadline:
+            raise AssertionError(f"it did not happen; exit code {process.exitcode}, and it said:\n{log.read_text()}")
+        time.sleep(0.02)
+
+
 def said(log: Path, rank: int) -> list[str]:
-    """The lines of a process's stderr that tell an error or its cause."""
+    """The lines of a process's output that tell an error or its cause."""
     lines = [line.removeprefix(f"[rank{rank}]: ") for line in Path(f"{log}.{rank}").read_text().splitlines()]
     return [line for line in lines if line.startswith(("error:", "Traceback"))]
 
 
-def _call(environment: dict[str, str], log: str, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _call(environment: dict[str, str], log: Path, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    os.environ.clear()
     os.environ.update(environment)
+    multiprocessing.set_start_method("fork", force=True)  # for loader workers: a forkserver's child starts another one
     os.chdir(ROOT)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, 2)
-    sys.stderr = os.fdopen(descriptor, "w", buffering=1)
+    if os.environ.get(VARIABLE):
+        copy_tables_from(Path(os.environ[VARIABLE]))
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
     try:
         function(*args)
     except SystemExit:

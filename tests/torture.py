@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import torch
@@ -30,7 +31,7 @@ from scripts.tracking import read_records
 from tests.comparison_of_runs import assert_same_run
 from tests.workflows import run_workflow, tiny_overrides
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "network_def::_target_": "tests.tiny_network.TinyNetwork",
     "augmentation": True,
     "max_epochs": 16,
@@ -120,7 +121,6 @@ def check_points(run_dir: Path) -> int:
 def torture(root: Path, kills: int, seed: int) -> dict[str, int]:
     """Kill trainings below ``root``; returns how many were hit where, and how many runs and points were compared."""
     draw = random.Random(seed)
-    began = time.monotonic()
     reference = finish(root / "reference")
     began = time.monotonic()
     assert_same_run(finish(root / "again"), reference)
@@ -157,8 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=SETTINGS["max_epochs"])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    SETTINGS["max_epochs"] = options.epochs
     with tempfile.TemporaryDirectory() as folder:
         hits = torture(Path(folder), options.kills, options.seed)
     where = ", ".join(f"{hits.get(place, 0)} {words}" for place, words in PLACES.items())

@@ -5,8 +5,6 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +17,7 @@ from PIL import Image
 from scripts.datasets import Case, PreparedDataset, content_hashes, find_promise12, prepare, prepare_dataset
 from scripts.datasets.preparation_settings import FORMAT
 from scripts.datasets.splits import choose_splits
+from tests.processes import start_one, wait_for
 from tests.synthetic import random_volume, write_mhd, write_promise12
 
 LABELS = ["background", "prostate"]
@@ -329,23 +328,25 @@ def test_no_content_of_unchanged_cases_is_read_again(tmp_path, monkeypatch):
     assert hashed == []
 
 
-PROGRAM = """
-import sys
-from scripts.datasets import find_promise12, prepare_dataset
-prepare_dataset(find_promise12(sys.argv[1]), name="toy", labels=["background", "prostate"], image_size=32, num_folds=3,
-                prepared_dir=sys.argv[2], num_workers=1)
-"""
+def prepare_slowly(raw, place):
+    save = Image.Image.save
+
+    def save_slowly(*args, **words):
+        time.sleep(0.02)
+        save(*args, **words)
+
+    Image.Image.save = save_slowly
+    words = {"name": "toy", "labels": ["background", "prostate"], "image_size": 32, "num_folds": 3}
+    prepare_dataset(find_promise12(raw), **words, prepared_dir=place, num_workers=1)
 
 
 def test_a_killed_one_is_repeated_with_the_same_bytes(tmp_path):
-    raw = write_promise12(tmp_path / "raw", 100)
-    place = tmp_path / "killed"
-    command = [sys.executable, "-c", PROGRAM, str(raw), str(place)]
-    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
-        while len(list(place.glob(".toy-*.tmp-*/images/*.png"))) < 50:
-            assert process.poll() is None, "prepared before it could be killed"
-            time.sleep(0.01)
-        process.kill()
+    raw = write_promise12(tmp_path / "raw", 30)
+    place, log = tmp_path / "killed", tmp_path / "log"
+    process = start_one(log, prepare_slowly, str(raw), str(place))
+    wait_for(lambda: len(list(place.glob(".toy-*.tmp-*/images/*.png"))) >= 50, process, log)
+    process.kill()
+    process.join()
     assert not list(place.glob("toy-*"))
     cases = find_promise12(raw)
     assert hash_tree(run(cases, place).root) == hash_tree(run(cases, tmp_path / "whole").root)

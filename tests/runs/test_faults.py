@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,8 @@ from scripts.runs.checkpoint import load, save
 from scripts.runs.lock import is_free, lock_run, unlock_run
 from scripts.runs.run_files import LAST, LOCK
 from scripts.runs.run_folder import open_run_dir
-from tests.workflows import ROOT, run_workflow, tiny_overrides
+from tests.processes import SECONDS, end, send, start_command, start_one, wait_for
+from tests.workflows import run_workflow, tiny_overrides
 
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
 
@@ -37,18 +39,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def launch(**overrides: object) -> subprocess.Popen[str]:
-    """``python -m monai.bundle run training`` in a process of its own."""
-    words = [f"--{name}={value}" for name, value in {**NETWORK, **overrides}.items()]
-    line = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", "configs/train.yaml", *words]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(line, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def launch(log: Path, **overrides: Any) -> BaseProcess:
+    """A training in a process of its own, without the output of those before it."""
+    log.unlink(missing_ok=True)
+    return start_command(log, "training", "train.yaml", **{**NETWORK, **overrides})
 
 
-def last_line(process: subprocess.Popen[str]) -> str:
-    errors = process.communicate(timeout=200)[1]
-    assert "Traceback" not in errors, errors
-    return errors.strip().splitlines()[-1]
+def last_line(process: BaseProcess, log: Path) -> str:
+    """What a process says at its end, which is an error."""
+    assert end([process]) == [1], log.read_text()
+    said = log.read_text()
+    assert "Traceback" not in said, said
+    return said.strip().splitlines()[-1]
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(small_disk: Path) -> None:
@@ -61,45 +63,46 @@ def test_a_full_disk_leaves_the_last_checkpoint(small_disk: Path) -> None:
 
 
 def test_a_training_whose_disk_fills_up_ends_with_one_line_and_resumes(small_disk: Path, tmp_path: Path) -> None:
-    settings = {**tiny_overrides(tmp_path, bundle_root=tmp_path), "max_epochs": 400, "checkpoint_interval": 0}
-    settings |= {"output_dir": small_disk, "data_settings::prepared_dir": tmp_path / "prepared", "val_interval": 400}
-    settings |= {"dataset_dir": tmp_path / "data", "tracking_uri": f"sqlite:///{tmp_path / 'mlflow.db'}"}
-    process = launch(run_name="r", **settings)
+    settings = {**tiny_overrides(tmp_path, bundle_root=str(tmp_path)), "max_epochs": 4000, "checkpoint_interval": 0}
+    settings |= {"output_dir": str(small_disk), "data_settings::prepared_dir": str(tmp_path / "prepared")}
+    settings |= {"dataset_dir": str(tmp_path / "data"), "tracking_uri": f"sqlite:///{tmp_path / 'mlflow.db'}"}
+    settings |= {"run_name": "r", "val_interval": 4000}
+    log = tmp_path / "log"
+    process = launch(log, **settings)
     checkpoint = small_disk / "r" / LAST
-    wait_for(checkpoint.is_file, process)
+    wait_for(checkpoint.is_file, process, log)
     fill(small_disk / "ballast")
-    message = last_line(process)
+    message = last_line(process, log)
     assert message.startswith("error: ")
     assert "No space left on device" in message
     assert str(small_disk / "r") in message
-    assert process.returncode == 1
     saved = load(checkpoint)["progress"]["iteration"]
     assert saved >= 1
     (small_disk / "ballast").unlink()
     shutil.rmtree(small_disk / "r" / "figures", ignore_errors=True)
-    process = launch(run_name="r", **settings, resume=True)
-    wait_for(lambda: load(checkpoint)["progress"]["iteration"] > saved, process)  # it trains, so it listens to signals
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 75
+    process = launch(log, **settings, resume=True)
+    # it trains, so it listens to signals
+    wait_for(lambda: load(checkpoint)["progress"]["iteration"] > saved, process, log)
+    send(process, signal.SIGTERM)
+    assert end([process]) == [75], log.read_text()
 
 
 def test_a_killed_loader_worker_ends_the_training_in_one_line_and_it_resumes(tmp_path: Path) -> None:
-    settings = {**tiny_overrides(tmp_path, bundle_root=tmp_path), "max_epochs": 400, "checkpoint_interval": 0}
-    settings |= {"run_name": "r", "num_workers": 2, "val_interval": 400}
-    process = launch(**settings)
+    settings = {**tiny_overrides(tmp_path, bundle_root=str(tmp_path)), "max_epochs": 4000, "checkpoint_interval": 0}
+    settings |= {"run_name": "r", "num_workers": 2, "val_interval": 4000}
+    log = tmp_path / "log"
+    process = launch(log, **settings)
     checkpoint = tmp_path / "runs" / "r" / LAST
-    wait_for(checkpoint.is_file, process)
-    wait_for(lambda: kill_worker(process.pid), process)
-    message = last_line(process)
+    wait_for(checkpoint.is_file, process, log)
+    wait_for(lambda: kill_worker(process.pid), process, log)
+    message = last_line(process, log)
     assert message.startswith("error: ")
     assert "worker" in message
     assert "--resume true" in message
-    assert process.returncode == 1
     assert load(checkpoint)["progress"]["iteration"] >= 1
 
 
-def kill_worker(parent: int) -> bool:
+def kill_worker(parent: int | None) -> bool:
     """Kill a forked child of a process, if there is one: a worker has its parent's command line."""
     command = Path(f"/proc/{parent}/cmdline").read_bytes()
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
@@ -156,46 +159,29 @@ def test_a_place_that_is_read_only_is_named(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-HOLDER = """
-import os, sys, time
-from pathlib import Path
-from scripts.runs.lock import lock_run
-lock_run(Path(sys.argv[1]))
-worker = os.fork()  # as a loader's worker, which outlives its killed parent for seconds
-os.write(1, f"{os.getpid()}\\n".encode() if worker else b"worker\\n")
-time.sleep(60)
-"""
+def hold(run_dir: Path) -> None:
+    """Lock a run folder, and wait with a forked process, as a loader's worker, which outlives a killed training."""
+    os.setsid()
+    lock_run(run_dir)
+    os.write(1, b"worker\n" if os.fork() == 0 else b"holder\n")
+    time.sleep(SECONDS)
 
 
 def test_a_run_folder_in_use_is_refused_and_a_dead_users_is_not(tmp_path: Path) -> None:
-    line = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    holder = subprocess.Popen(line, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    log = tmp_path / "log"
+    holder = start_one(log, hold, tmp_path)
     try:
-        assert holder.stdout is not None
-        said = {holder.stdout.readline().strip(), holder.stdout.readline().strip()}
-        assert said == {str(holder.pid), "worker"}
+        wait_for(lambda: set(log.read_text().split()) == {"holder", "worker"}, holder, log)
         with pytest.raises(ValueError, match=f"is in use by process {holder.pid} on .*; wait for it, stop it, or"):
             lock_run(tmp_path)
         assert not is_free(tmp_path)
         holder.kill()
-        holder.wait()
+        holder.join()
         assert f"process {holder.pid}" in (tmp_path / LOCK).read_text()  # left behind, and recognised as stale
         assert is_free(tmp_path)
         lock_run(tmp_path)
         assert not is_free(tmp_path)
     finally:
+        assert holder.pid is not None
         os.killpg(holder.pid, signal.SIGKILL)
         unlock_run(tmp_path)
-        if holder.stdout is not None:
-            holder.stdout.close()
-
-
-def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
-    for _ in range(1200):
-        if condition():  # type: ignore[operator]
-            return
-        if process.poll() is not None:
-            raise AssertionError("".join(process.communicate()))
-        time.sleep(0.1)
-    raise AssertionError("it did not happen within two minutes")

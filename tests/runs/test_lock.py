@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.runs.lock import holder, is_free, lock_run, unlock_run
+from tests.processes import SECONDS, start_one, wait_for
 
 
 def test_a_folder_is_free_until_it_is_taken_and_after_it_is_given_back(tmp_path: Path) -> None:
@@ -20,17 +20,21 @@ def test_a_folder_is_free_until_it_is_taken_and_after_it_is_given_back(tmp_path:
     assert is_free(tmp_path)
 
 
+def hold(folder: Path) -> None:
+    lock_run(folder)
+    print("held")
+    time.sleep(SECONDS)
+
+
 def test_who_holds_a_folder_is_told_without_taking_it(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
     assert not list(tmp_path.iterdir())
-    program = "import time; from pathlib import Path; from scripts.runs.lock import lock_run; "
-    program += f"lock_run(Path({str(tmp_path)!r}))"
-    command = [sys.executable, "-c", f"{program}; print('held', flush=True); time.sleep(60)"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        assert f"process {process.pid}" in str(holder(tmp_path))
-        process.kill()
+    log = tmp_path / "log"
+    process = start_one(log, hold, tmp_path)
+    wait_for(lambda: log.read_text() == "held\n", process, log)
+    assert f"process {process.pid}" in str(holder(tmp_path))
+    process.kill()
+    process.join()
     assert holder(tmp_path) is None
     lock_run(tmp_path)
     assert holder(tmp_path) == "this process"

@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from tests.workflows import ROOT
+from tests import torture
+from tests.processes import end, start_one
 
 
 @pytest.mark.slow
-def test_trainings_killed_at_random_moments_lose_nothing() -> None:
-    line = [sys.executable, "-m", "tests.torture", "--kills", "3", "--seed", "1"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, env=env, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "every checkpoint loaded" in done.stdout
-    assert "ended with the bytes of one never killed" in done.stdout
+def test_trainings_killed_at_random_moments_lose_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert end([start_one(log, torture.main, ["--kills", "3", "--seed", "1", "--epochs", "8"])]) == [0], log.read_text()
+    assert "every checkpoint loaded" in log.read_text()
+    assert "ended with the bytes of one never killed" in log.read_text()

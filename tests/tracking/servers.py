@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+from tests.processes import SECONDS, start_one
 
 
 def free_port() -> int:
@@ -18,32 +19,44 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def serve(store: str, folder: Path, port: int) -> None:
+    """Be what ``mlflow server`` starts: its application, with the artefacts of its runs below a folder."""
+    os.setsid()
+    os.environ |= {
+        "_MLFLOW_SERVER_FILE_STORE": store,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(folder / "artifacts"),
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    import uvicorn
+
+    uvicorn.run("mlflow.server.fastapi_app:app", host="127.0.0.1", port=port, log_level="warning")
+
+
 class Server:
-    """``mlflow server`` with its database in a folder; can be stopped and started again on the same port."""
+    """An MLflow server with its database in a folder; can be stopped and started again on the same port."""
 
     def __init__(self, folder: Path, store: str | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.store = store or f"sqlite:///{folder / 'server.db'}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: BaseProcess | None = None
 
     def start(self) -> None:
         """Start the server and wait until it answers; nothing where it runs already."""
         if self._process is not None:
             return
-        line = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={self.port}", "--workers=1"]
-        line += [f"--backend-store-uri={self.store}", f"--artifacts-destination={self.folder / 'artifacts'}"]
-        env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
-        with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(line, stdout=log, stderr=log, env=env, start_new_session=True)
+        self._process = start_one(self.folder / "server.log", serve, self.store, self.folder, self.port)
         self._wait_until_up()
 
     def stop(self) -> None:
-        """Kill the server and its workers at once."""
-        self._signal(signal.SIGKILL)
+        """Kill the server at once."""
         if self._process is not None:
-            self._process.wait()
+            self._process.kill()
+            self._process.join()
             self._process = None
 
     def hang(self) -> None:
@@ -55,17 +68,16 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, number)
+        if self._process is not None and self._process.pid is not None:
+            os.kill(self._process.pid, number)
 
     def _wait_until_up(self) -> None:
-        for _ in range(600):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and self._process is not None and self._process.is_alive():
             try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=1).close()
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
             except OSError:
-                if self._process is None or self._process.poll() is not None:
-                    break
-                time.sleep(0.1)
+                time.sleep(0.05)
             else:
                 return
         raise RuntimeError((self.folder / "server.log").read_text()[-3000:])

@@ -14,6 +14,7 @@ import mlflow
 import pytest
 
 from scripts.tracking.addresses import sqlite_address
+from scripts.tracking.pages import main
 from tests.tracking.servers import free_port
 from tests.workflows import ROOT
 
@@ -66,8 +67,7 @@ def test_one_process_shows_the_pages_and_ends_whole(tmp_path: Path) -> None:
     assert processes_of(process.pid) == []
 
 
-def test_no_run_yet_is_one_line(tmp_path: Path) -> None:
-    process = start(tmp_path, free_port())
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert said.strip().splitlines()[-1].startswith("error: no run was tracked in")
+def test_no_run_yet_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["pages", "--output_dir", str(tmp_path)])
+    with pytest.raises(SystemExit, match=f"^error: no run was tracked in {tmp_path} yet; train first"):
+        main()
