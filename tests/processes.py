@@ -42,6 +42,7 @@ def start_one(
     """Start a process that calls a function; what it says goes to a file."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["scripts.studies.preload", "tests.processes"])
+    log.touch()
     process = context.Process(target=_call, args=({**os.environ, **(environment or {})}, log, function, args))
     process.start()
     return process
