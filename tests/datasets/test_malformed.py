@@ -462,7 +462,7 @@ def test_the_fault_is_told_in_one_line_at_once_and_leaves_nothing(tmp_path, faul
     memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with pytest.raises((ValueError, FileNotFoundError)) as error:
         prepare_dataset(find(root), **settings)
-    assert time.process_time() - start < 5.0
+    assert time.process_time() - start < 30  # it takes a tenth of a second; the limit is for slow machines
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 100_000  # kB
     message = user_message(error.value)
     assert message is not None, "a user would see a traceback"

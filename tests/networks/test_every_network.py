@@ -96,7 +96,7 @@ def test_overfits_two_images(network):
     images, masks = two_images()
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-4)
     dice = torch.tensor(0.0)
-    for _ in range(100):
+    for _ in range(400):  # 20 to 60 are enough, and how many differs between processors
         logits = net(images)
         pred = logits.argmax(dim=1)
         dice = 2 * (pred * masks).sum() / (pred.sum() + masks.sum())

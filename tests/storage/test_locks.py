@@ -12,12 +12,12 @@ def test_a_lock_is_given_back_although_a_forked_process_has_its_file_open(tmp_pa
     with file_lock(tmp_path / "lock"):
         child = os.fork()
         if child == 0:
-            time.sleep(60)
+            time.sleep(100)
             os._exit(0)
     try:
         began = time.monotonic()
         with file_lock(tmp_path / "lock"):
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 60
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

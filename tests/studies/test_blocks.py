@@ -135,7 +135,7 @@ def test_two_hundred_finished_runs_are_planned_and_collected_in_seconds(tmp_path
     start = time.process_time()
     assert "200 done" in describe_plan(study)
     record = study_record(study, "study.yaml", [])
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 60  # two; the limit is for slow machines
     assert len(record.scores) == 4 * 10 * len(CASES)
     assert record.hours == pytest.approx(200 / 60)
     assert {len(curve.values) for curve in record.curves} == {2}

@@ -32,11 +32,10 @@ def begin(folder: Path, uri: str, patience: float) -> Uploader:
 
 
 def wait_until(condition: object) -> None:
-    for _ in range(500):
-        if condition():  # type: ignore[operator]
-            return
+    deadline = time.monotonic() + 120
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen within two minutes"
         time.sleep(0.02)
-    raise AssertionError("it did not happen within 10 s")
 
 
 def test_a_training_that_ends_while_others_hold_the_store_is_finished(server: FakeMlflow, tmp_path: Path) -> None:
@@ -47,7 +46,7 @@ def test_a_training_that_ends_while_others_hold_the_store_is_finished(server: Fa
         wait_until(lambda: uploader.mirror.waiting)
         began = time.monotonic()
         assert not uploader.close("FINISHED")
-        assert 0.9 < time.monotonic() - began < 5  # waiting is no silence, but it has an end
+        assert 0.9 < time.monotonic() - began < 30  # waiting is no silence, but it has an end
         assert '"FINISHED"' in (run_dir / "metrics.jsonl").read_text()
     wait_until(lambda: not uploader.mirror.pending)
     sync_runs(tmp_path)
@@ -55,12 +54,12 @@ def test_a_training_that_ends_while_others_hold_the_store_is_finished(server: Fa
 
 
 def test_waiting_for_others_is_no_silence(server: FakeMlflow, tmp_path: Path) -> None:
-    uploader = begin(tmp_path / "run", server.uri, patience=1.5)
+    uploader = begin(tmp_path / "run", server.uri, patience=4)
     lock = file_lock(tmp_path / "run" / ".tracking.lock")
     lock.__enter__()
     uploader.start()
     wait_until(lambda: uploader.mirror.waiting)
-    Timer(3, lambda: lock.__exit__(None, None, None)).start()
+    Timer(5, lambda: lock.__exit__(None, None, None)).start()
     assert uploader.close("FINISHED")
     assert server.run["info"]["status"] == "FINISHED"
 
@@ -74,7 +73,7 @@ def test_a_stopped_process_waits_for_seconds_only(
         uploader.start()
         began = time.monotonic()
         uploader.close("KILLED")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30  # not the patience
     wait_until(lambda: not uploader.is_alive())
 
 
@@ -86,7 +85,7 @@ def test_an_api_that_hangs_while_health_answers_is_given_up_after_the_patience(
     uploader.start()
     began = time.monotonic()
     assert not uploader.close("FINISHED")
-    assert 0.9 < time.monotonic() - began < 4
+    assert 0.9 < time.monotonic() - began < 20  # the client itself would wait for 40 s
     assert not MlflowMirror(tmp_path / "run").unfinished
 
 
