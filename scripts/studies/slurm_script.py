@@ -14,23 +14,10 @@ from ..errors import UserError
 from ..storage.atomic_files import write_text
 from .grid import PlannedRun
 from .run_record import write_plan
+from .slurm_settings import SETTINGS
 
 FOLDER = "slurm"
 FOLLOWED = "ADFL_STUDY_FOLLOWED"  # set where Slurm, not a person, goes on with a study
-# What a study file's key "slurm" may hold, and what stands where it does not say.
-SETTINGS: dict[str, Any] = {
-    "time": None,           # limit of a task, as sbatch takes it; a run that needs longer is requeued and goes on
-    "partition": None,
-    "account": None,
-    "gpus": 0,
-    "cpus": 2,
-    "memory": None,         # of a task, such as 16G
-    "at_once": 8,           # tasks at a time
-    "lead": 120,            # seconds before the limit at which a run is asked to save
-    "setup": None,          # shell line before a run, such as "module load cuda"
-    "options": [],          # further options of sbatch
-    "follow": True,         # submit a job that goes on with the study when the runs have ended
-}  # fmt: skip
 
 
 def write_array(study_dir: Path, runs: Sequence[PlannedRun], slurm: Mapping[str, Any]) -> Path:

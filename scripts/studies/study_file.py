@@ -18,6 +18,7 @@ from monai.utils import path_to_sqlite_uri
 from ..errors import UserError
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
 from .primary_score import check_score
+from .slurm_settings import SETTINGS
 
 COMMANDS = ("studying", "planning", "reporting")
 PROTOCOLS = ("whole_patients", "random_images_leaky")
@@ -217,8 +218,6 @@ def _slurm(slurm: Any) -> Mapping[str, Any] | None:
         return {}
     if not isinstance(slurm, Mapping):
         raise UserError(f"slurm must be true or hold settings such as {{time: '04:00:00'}}, got {slurm!r}")
-    from .slurm_script import SETTINGS
-
     _refuse_unknown(slurm, SETTINGS, "slurm")
     return slurm
 
