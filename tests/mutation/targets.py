@@ -41,8 +41,11 @@ TARGETS = (
     Target("scripts/evaluation/object_scores.py", ("tests/evaluation/test_object_scores.py",)),
     Target("scripts/evaluation/original_grid.py", TABLES),
     Target("scripts/evaluation/score_line.py", ("tests/evaluation/test_score_line.py",)),
-    Target("scripts/evaluation/score_summary.py", TABLES),
-    Target("scripts/evaluation/surfaces.py", ("tests/evaluation/test_object_scores.py",)),
+    Target("scripts/evaluation/score_summary.py", ("tests/evaluation/test_score_summary.py", *TABLES)),
+    Target(
+        "scripts/evaluation/surfaces.py",
+        ("tests/evaluation/test_surfaces.py", "tests/evaluation/test_object_scores.py"),
+    ),
     Target("scripts/evaluation/tables.py", TABLES, ("_say", "_track")),
     Target("scripts/evaluation/units.py", ("tests/evaluation/test_units.py",)),
     Target("scripts/datasets/slices.py", ("tests/datasets/test_slices.py",)),
