@@ -25,6 +25,7 @@ from scripts.studies.launch_local import Pool, run_locally
 from scripts.studies.run_record import LOG, write_plan
 from scripts.studies.status import read_status
 from scripts.studies.study_file import Study
+from tests.processes import SECONDS
 from tests.studies.tiny_study import command, lend_data, tiny_config, tiny_study
 from tests.workflows import ROOT, run_workflow
 
@@ -116,7 +117,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_scores(
     with begun(study, run, LAST) as process:
         assert read_status(study.output_dir, [run])[0].state == "running"
         os.kill(int(process.pid or 0), number)
-        process.join(60)
+        process.join(SECONDS)
         assert process.exitcode == (EXIT_CODE if number == signal.SIGTERM else -signal.SIGKILL)
     assert read_status(study.output_dir, [run])[0].state == "stopped"
     hold.unlink()
@@ -133,7 +134,7 @@ def test_two_starters_do_each_run_once(done: Path, tmp_path: Path) -> None:
     runs = all_runs(study)
     with begun(study, runs[0], LOG) as process:
         run_locally(study.output_dir, runs, 2, 1)  # waits for the run that another has
-        process.join(60)
+        process.join(SECONDS)
         assert process.exitcode == 0
     assert states(study) == ["done", "done"]
 

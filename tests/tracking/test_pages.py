@@ -63,7 +63,7 @@ def test_one_process_shows_the_pages_and_ends_whole(tmp_path: Path) -> None:
         assert processes_of(process.pid) == [process.pid]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
     assert processes_of(process.pid) == []
 
 

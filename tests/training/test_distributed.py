@@ -26,7 +26,7 @@ from scripts.runs.run_files import JOURNAL, LAST
 from scripts.tracking import read_curve
 from scripts.training.distributed import GlobalMean, validation_share
 from tests.conditions import alone
-from tests.processes import end, said, start
+from tests.processes import SECONDS, end, said, start
 from tests.synthetic import random_picture, write_picture
 from tests.workflows import make_workflow, run_workflow
 
@@ -87,8 +87,8 @@ class Outcome:
         write_data(folder / "data")
         self.folder, self.log = folder, folder / "log"
         self.run_dir = folder / "runs" / NAME
-        begun = start(2, self.log, train, folder, 0.3)
-        deadline = time.monotonic() + 120
+        begun = start(2, self.log, train, folder, 2.0)
+        deadline = time.monotonic() + SECONDS
         while not (self.run_dir / LAST).is_file() and begun[1].is_alive() and time.monotonic() < deadline:
             time.sleep(0.05)
         begun[1].kill()
