@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,22 @@ from typing import Any
 
 from ..configuration.keys import BASE_CONFIG
 from ..errors import UserError
+from ..runs.signals import EXIT_CODE
 from ..storage.atomic_files import write_text
 from .grid import PlannedRun
-from .run_record import write_plan
+from .run_record import BUSY, write_plan
 from .slurm_settings import SETTINGS
 
 FOLDER = "slurm"
 FOLLOWED = "ADFL_STUDY_FOLLOWED"  # set where Slurm, not a person, goes on with a study
+
+# Exit codes of a run that is not over.
+REQUEUED = {
+    EXIT_CODE: "asked to stop, its state is saved",
+    128 + signal.SIGTERM: "asked to stop before it could say so, while it was importing",
+    BUSY: "its process before, or another starter, still has it",
+}
+AGAIN = 'scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"'
 
 
 def write_array(study_dir: Path, runs: Sequence[PlannedRun], slurm: Mapping[str, Any]) -> Path:
@@ -113,13 +123,15 @@ def _script(study_dir: Path, names: Path, tasks: int, settings: Mapping[str, Any
     run = shlex.join([sys.executable, "-m", "scripts.studies.run_one", str(study_dir), str(names)])
     threads = f'--threads "${{SLURM_CPUS_PER_TASK:-{settings["cpus"]}}}"'
     lines += [
-        "# A task is a run: when the time is up or it is preempted it saves its state, ends with 75 and is requeued.",
+        "# A task is a run: when the time is up or it is preempted it saves its state and is requeued.",
         f"cd {root} || exit 1",
         'export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}" OMP_WAIT_POLICY=PASSIVE',
         *([str(settings["setup"])] if settings["setup"] else []),
         f'srun {run} --line "$SLURM_ARRAY_TASK_ID" {threads}',
         "code=$?",
-        'if [ "$code" = 75 ]; then scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"; fi',
+        'case "$code" in',
+        *(f"  {code}) " + AGAIN + f" ;;  # {why}" for code, why in REQUEUED.items()),
+        "esac",
         'exit "$code"',
     ]
     return "\n".join([*lines, ""])

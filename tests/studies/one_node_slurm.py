@@ -94,14 +94,14 @@ def restarts(job: str) -> int:
     return max(int(number) for number in re.findall(r"Restarts=(\d+)", text))
 
 
-def start_now(job: str) -> None:
-    """Let a requeued job start without its two minutes of waiting, on a node that a slow end has drained too."""
+def let_go_on(job: str) -> None:
+    """Let a requeued job start where Slurm holds it back: on a drained node, or after a start that failed.
+
+    Its seconds of waiting stay: a job that starts before the credential of its first start has expired is refused by
+    slurmd ("already killed") and ends as FAILED.
+    """
     host = socket.gethostname().split(".")[0]
-    for words in (
-        ["update", f"NodeName={host}", "State=RESUME"],
-        ["release", job],
-        ["update", f"JobId={job}", "StartTime=now"],
-    ):
+    for words in (["update", f"NodeName={host}", "State=RESUME"], ["release", job]):
         subprocess.run(["scontrol", *words], capture_output=True, check=False)
 
 
@@ -112,6 +112,11 @@ def what_is(folder: Path) -> str:
         texts.append(subprocess.run(words, capture_output=True, text=True, check=False).stdout)
     logs = sorted((folder / "log").glob("*.log"))
     return "\n".join([*texts, *(f"{path.name}:\n{path.read_text(errors='replace')[-4000:]}" for path in logs)])
+
+
+def set_time_limit(job: str, minutes: int) -> None:
+    """Change the time limit of a job, running or waiting."""
+    subprocess.run(["scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}"], capture_output=True, check=True)
 
 
 def in_queue(job: str) -> list[str]:

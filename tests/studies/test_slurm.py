@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from scripts.runs.run_files import LAST, PER_CASE, evaluation_folder
+from scripts.runs.signals import EXIT_CODE
 from scripts.studies.blocks import all_runs
+from scripts.studies.grid import PlannedRun
 from scripts.studies.launch_local import run_locally
-from scripts.studies.slurm_script import submit, write_array
+from scripts.studies.run_record import BUSY, FAILED
+from scripts.studies.slurm_script import FOLLOWED, follow, submit, write_array
 from scripts.studies.status import read_status
-from tests.studies.one_node_slurm import in_queue, missing_programs, one_node_slurm, restarts, start_now, what_is
+from scripts.studies.study_file import Study
+from tests.studies.one_node_slurm import (
+    in_queue,
+    let_go_on,
+    missing_programs,
+    one_node_slurm,
+    restarts,
+    set_time_limit,
+    what_is,
+)
 from tests.studies.tiny_study import lend_data, tiny_study
+from tests.workflows import ROOT
 
 PATIENCE = 280  # seconds, for each thing that is waited for
 
@@ -49,52 +65,129 @@ def test_without_slurm_the_user_is_told_what_to_run(tmp_path: Path, monkeypatch:
         submit(tmp_path / "1.sh")
 
 
-@pytest.fixture
-def slurm(tmp_path: Path) -> Iterator[None]:
+@pytest.mark.parametrize(
+    ("code", "again"), [(0, False), (1, False), (EXIT_CODE, True), (128 + signal.SIGTERM, True), (BUSY, True)]
+)
+def test_a_task_whose_run_is_not_over_is_requeued(tmp_path: Path, code: int, again: bool) -> None:
+    study = tiny_study(tmp_path)
+    script = write_array(study.output_dir, all_runs(study), {})
+    for name, line in {"srun": f"exit {code}", "scontrol": f'echo "$@" > {tmp_path}/said'}.items():
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/bash\n{line}\n")
+        program.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
+        "SLURM_ARRAY_JOB_ID": "7",
+        "SLURM_ARRAY_TASK_ID": "2",
+    }
+    assert subprocess.run(["bash", str(script)], env=environment, check=False).returncode == code
+    said = tmp_path / "said"
+    assert said.is_file() == again
+    if again:
+        assert said.read_text() == "requeue 7_2\n"
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of one Slurm for all tests of this module."""
     missing = missing_programs()
     if missing:
         pytest.skip(f"no Slurm on this machine: {', '.join(missing)} not found (apt-get install slurm-wlm munge)")
-    with one_node_slurm(tmp_path / "slurm"):
-        yield
+    folder = tmp_path_factory.mktemp("slurm")
+    with one_node_slurm(folder):
+        yield folder
+
+
+ONE_FOLD = {"number": 3, "run": 1}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study of two runs that were never stopped."""
+    study = tiny_study(tmp_path_factory.mktemp("reference"), folds=ONE_FOLD)
+    run_locally(study.output_dir, all_runs(study), 2, 1)
+    return study
+
+
+def held_study(reference: Study, folder: Path) -> tuple[Study, Path]:
+    """The same study, not begun, and the file that its trainings wait for as long as it is there."""
+    hold = folder / "hold"
+    hold.touch()
+    lend_data(reference.output_dir.parent, folder)
+    return tiny_study(folder, folds=ONE_FOLD, hold=hold), hold
+
+
+def tables(study: Study, runs: Sequence[PlannedRun]) -> list[bytes]:
+    return [(evaluation_folder(study.output_dir / run.name, "test") / PER_CASE).read_bytes() for run in runs]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("slurm")
-def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_never_stopped(tmp_path: Path) -> None:
-    hold = tmp_path / "hold"
-    hold.touch()
-    changes = {"folds": {"number": 3, "run": 1}, "hold": hold}
-    study = tiny_study(tmp_path / "preempted", **changes)
-    runs = all_runs(study)
-    job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:10:00", "partition": "low", "at_once": 2}))
-    logs = [tmp_path / "slurm", study.output_dir]
+def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_never_stopped(
+    slurm: Path, reference: Study, tmp_path: Path
+) -> None:
+    study, hold = held_study(reference, tmp_path)
+    runs, logs = all_runs(study), (slurm, study.output_dir)
+    job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:30:00", "partition": "low", "at_once": 2}))
     _wait(lambda: all((study.output_dir / run.name / LAST).is_file() for run in runs), "every run keeps a state", logs)
-    _submit_urgent_job(tmp_path)
+    urgent = _submit_urgent_job(tmp_path)
     _wait(lambda: restarts(job) >= 1, "the preempted tasks are requeued", logs)
+    _wait(lambda: not in_queue(urgent), "the urgent job ends", logs)
     hold.unlink()
+    _end(study, runs, job, logs)
+    assert tables(study, runs) == tables(reference, runs)
+
+
+@pytest.mark.timeout(900)
+def test_a_run_whose_time_is_up_is_requeued_and_ends_with_the_scores_of_one_that_never_stopped(
+    slurm: Path, reference: Study, tmp_path: Path
+) -> None:
+    study, hold = held_study(reference, tmp_path)
+    runs, logs = all_runs(study)[:1], (slurm, study.output_dir)
+    job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:30:00", "partition": "low", "lead": 600}))
+    _wait(lambda: (study.output_dir / runs[0].name / LAST).is_file(), "the run keeps a state", logs)
+    set_time_limit(job, minutes=10)  # so that less than the lead is left
+    _wait(lambda: restarts(job) >= 1, "the task whose time is up is requeued", logs)
+    assert not (study.output_dir / runs[0].name / FAILED).exists()
+    set_time_limit(job, minutes=30)
+    hold.unlink()
+    _end(study, runs, job, logs)
+    assert tables(study, runs) == tables(reference, runs)
+
+
+@pytest.mark.timeout(300)
+def test_the_job_that_goes_on_with_a_study_starts_when_its_runs_have_ended(slurm: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.sh"
+    first.write_text(f"#!/bin/bash\n#SBATCH --output={tmp_path}/first.out\nsleep 2\ntouch {tmp_path}/ended\nexit 1\n")
+    (tmp_path / "slurm").mkdir()
+    code = f"import os, pathlib; f = pathlib.Path({str(tmp_path)!r}); e = (f / 'ended').exists(); "
+    code += f"(f / 'said').write_text(os.environ[{FOLLOWED!r}] + str(e) + os.getcwd())"
+    job = submit(first)
+    following = follow(tmp_path, job, {"cpus": 1, "time": "00:05:00"}, shlex.join(["python", "-c", code]))
+    _wait(lambda: not in_queue(following), "the following job ends", (slurm, tmp_path))
+    assert (tmp_path / "said").read_text() == f"1True{ROOT}"  # also though the first one failed
+
+
+def _submit_urgent_job(folder: Path) -> str:
+    """A job that needs the whole node now."""
+    words = ["sbatch", "--parsable", "--partition=high", "--exclusive", "--wrap", "true", f"--output={folder}/urgent"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _end(study: Study, runs: Sequence[PlannedRun], job: str, logs: tuple[Path, Path]) -> None:
+    """Wait until all runs are done."""
 
     def all_done() -> bool:
         for task in range(len(runs)):
-            start_now(f"{job}_{task}")
+            let_go_on(f"{job}_{task}")
         return all(status.state == "done" for status in read_status(study.output_dir, runs))
 
     _wait(all_done, "the requeued tasks end", logs)
     _wait(lambda: not in_queue(job), "the job leaves the queue", logs)
-    twin = tiny_study(tmp_path / "twin", **changes)
-    lend_data(tmp_path / "preempted", tmp_path / "twin")
-    run_locally(twin.output_dir, all_runs(twin), 2, 1)
-    for run in runs:
-        files = [evaluation_folder(one.output_dir / run.name, "test") / PER_CASE for one in (study, twin)]
-        assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def _submit_urgent_job(folder: Path) -> None:
-    """A job that needs the whole node now."""
-    words = ["sbatch", "--parsable", "--partition=high", "--exclusive", "--wrap", "true", f"--output={folder}/urgent"]
-    subprocess.run(words, check=True, capture_output=True)
-
-
-def _wait(true: Callable[[], bool], what: str, logs: list[Path]) -> None:
+def _wait(true: Callable[[], bool], what: str, logs: tuple[Path, Path]) -> None:
+    """Wait until something is true; else fail with what Slurm and the runs have said."""
     slurm, study = logs
     end = time.monotonic() + PATIENCE
     while not true():
