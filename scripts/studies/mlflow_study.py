@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
+from statistics import fmean
 
 from monai.utils import path_to_sqlite_uri
 
@@ -13,6 +14,7 @@ from ..runs.run_files import TRACKING
 from ..tracking.stores import open_client, prepare_client, require_answer, store_lock
 from ..tracking.study_tracking import Condition, record_study
 from .analysis import Analysis
+from .collect import VALIDATION, collect_curves
 from .grid import PlannedRun
 from .run_record import read_json
 from .study_file import Study
@@ -61,5 +63,15 @@ def _condition(study: Study, analysis: Analysis, name: str, runs: Sequence[Plann
         loss=levels.get("loss", name),
         parameters=levels,
         scores={key: value for key, value in values.items() if math.isfinite(value)},
+        curves=_learning_curve(study, [run for run in runs if run.condition == name]),
         run_ids=[str(state["run_id"]) for state in tracked if state and state.get("run_id")],
     )
+
+
+def _learning_curve(study: Study, runs: Sequence[PlannedRun]) -> dict[str, dict[int, float]]:
+    """The mean validation score of a condition's trainings by epoch, over those that have got so far."""
+    found: dict[int, list[float]] = {}
+    for curve in collect_curves(study.output_dir, runs)[0]:
+        for epoch, value in zip(curve.epochs, curve.values, strict=True):
+            found.setdefault(int(epoch), []).append(value)
+    return {VALIDATION: {epoch: fmean(values) for epoch, values in sorted(found.items())}} if found else {}

@@ -126,6 +126,8 @@ def _headline(analysis: Analysis, chosen: str, bound: float) -> str:
 def _bound_sentence(study: StudyRecord, analysis: Analysis, bound: float) -> str:
     others = len(analysis.table.losses) - 1
     dropped = ", those dropped on the way included," if study.race is not None and _dropped(study) else ""
+    if bound >= analysis.table.bounds[1] - analysis.table.bounds[0]:
+        return "How much better another loss may be can't be said: the scores leave every difference open."
     if bound <= 0:
         none = "the other loss is not" if others == 1 else f"none of the {others} other losses{dropped} is"
         return f"With 95 % confidence {none} better in {study.primary}."

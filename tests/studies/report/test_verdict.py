@@ -178,3 +178,12 @@ def test_validation_that_still_rises_is_told_with_the_losses_names() -> None:
     assert not any(
         "converged" in sentence for sentence in sentences(context_of(dataclasses.replace(study, curves=flat)))
     )
+
+
+def test_a_bound_as_wide_as_the_score_is_no_bound() -> None:
+    study = made_up_context({"ce": 0.0, "adfl": 0.001}, repeats=1, folds=2, patients=20).study
+    by_fold = {"ce": (0.5, 0.5), "adfl": (0.9, 0.2)}  # two trainings that contradict each other
+    scores = [dataclasses.replace(score, score=by_fold[score.loss][score.fold]) for score in study.scores]
+    context = context_of(dataclasses.replace(study, scores=scores))
+    assert context.analysis.regret_bound == 1
+    assert sentences(context)[1].endswith("can't be said: the scores leave every difference open.")
