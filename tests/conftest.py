@@ -38,10 +38,10 @@ def _mlflow_tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> No
 
 # Files that take longest, longest first: two workers deal files out as they come, and the last should be short.
 LONGEST = [
-    "tests/studies/test_studying.py", "tests/studies/test_slurm.py", "tests/test_package.py", "tests/test_workflows.py",
-    "tests/runs/test_faults.py", "tests/tracking/test_outage.py", "tests/runs/test_torture.py",
-    "tests/studies/test_simulations.py", "tests/runs/test_resume.py", "tests/test_parts_end_to_end.py",
-    "tests/tracking/test_runs_in_mlflow.py",
+    "tests/studies/test_slurm.py", "tests/studies/test_studying.py", "tests/runs/test_resume.py",
+    "tests/test_workflows.py", "tests/tracking/test_runs_in_mlflow.py", "tests/runs/test_torture.py",
+    "tests/test_package.py", "tests/studies/test_simulations.py", "tests/training/test_distributed.py",
+    "tests/runs/test_faults.py", "tests/tracking/test_outage.py", "tests/test_parts_end_to_end.py",
 ]  # fmt: skip
 
 

@@ -3,10 +3,11 @@
 import ignite.engine
 import ignite.metrics
 import matplotlib.figure
-import mlflow
+import mlflow.pyfunc
 import monai.bundle
 import monai.handlers
 import monai.transforms
+import torch._dynamo  # what torch.export, which writes the model of a run for MLflow, imports when it is called
 import torch.nn
 
 from .. import datasets, evaluation, losses, networks, runs, tracking, training  # noqa: F401
