@@ -89,11 +89,12 @@ def _of_the_data(table: ScoreTable) -> list[Caution]:
         found.append(Caution("leaky", f"{text} The scores are too high, for some losses perhaps more than for others."))
     if table.missing_runs:
         losses = ", ".join(dict.fromkeys(loss for loss, _, _ in table.missing_runs))
+        many = "1 run is" if len(table.missing_runs) == 1 else f"{len(table.missing_runs)} runs are"
         found.append(
             Caution(
                 "missing runs",
-                f"{len(table.missing_runs)} runs are missing (of {losses}). Each pair is compared on what both have; "
-                "means of single losses are over different cases.",
+                f"{many} missing (of {losses}). Each pair is compared on what both have; means of single losses are "
+                "over different cases.",
             )
         )
     return found
