@@ -11,8 +11,8 @@ from .adapters.street_classes import cityscapes_labels
 from .adapters.trus import find_trus
 from .cases import Case
 from .checking.check import check_dataset
-from .prepare import prepare_dataset
-from .prepared import PreparedDataset
+from .prepare import prepare_dataset, prepare_with
+from .prepared import PreparedDataset, part_items
 
 __all__ = [
     "Case",
@@ -28,5 +28,7 @@ __all__ = [
     "find_promise12",
     "find_trus",
     "nifti_labels",
+    "part_items",
     "prepare_dataset",
+    "prepare_with",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -186,3 +187,16 @@ def _write_one(case: Case, *, folder: Path, settings: Settings, intensity_max: i
     )
     thumbnail = draw_thumbnail(pair, settings.labels) if case.name in shown else None
     return _Written(counts, facts_of(case, pair, len(settings.labels)), thumbnail)
+
+
+def prepare_with(settings: Mapping[str, Any], fold: int) -> PreparedDataset:
+    """``prepare_dataset`` with its settings as one table: a component, which programs read without running it.
+
+    Args:
+        settings: arguments of ``prepare_dataset`` but for ``fold``.
+        fold: the split to use.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``prepare_dataset``.
+    """
+    return prepare_dataset(**settings, fold=fold)

@@ -164,3 +164,8 @@ class PreparedDataset:
         if not self.split[part]:
             raise UserError(f"the data set {self.name} has no {part!r} part; use another part or split it by folds")
         return self.split[part]
+
+
+def part_items(dataset: PreparedDataset, part: str) -> list[dict[str, Any]]:
+    """``dataset.items(part)`` as a component of a configuration, which programs read without running it."""
+    return dataset.items(part)

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser, load
@@ -13,26 +18,64 @@ from safetensors.torch import load_file
 from scripts.networks import UNet
 from scripts.release.build import NAME, build_bundle, main
 from scripts.release.zoo_rules import find_faults
+from scripts.runs.checkpoint import load as load_weights
 from scripts.runs.checkpoint import save
 from tests.runs.test_publishing import make_run
 
 NARROW = {"_target_": "scripts.networks.UNet", "in_channels": 1, "num_classes": 2, "channels": [2, 4, 8, 16, 32]}
+LABELS = ["background", "prostate"]
+
+# In the bundle as it was unpacked, by a process that knows nothing else; one for all, since starting takes longest.
+# make release-check runs the commands themselves, training and evaluation among them.
+PROGRAM = """
+import json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+from monai.bundle import ConfigWorkflow
+configs, here = Path(sys.argv[1]) / "configs", Path.cwd()
+given = {"dataset_dir": str(configs.parent / "docs/figures"), "output_dir": str(here / "masks")}
+
+def run(name, run_id="run", **settings):
+    workflow = ConfigWorkflow(str(configs / name), logging_file=False, run_id=run_id, workflow_type="infer",
+                              device="cpu", **settings)
+    workflow.initialize()
+    workflow.run()
+
+def refusal(*args, **settings):
+    try:
+        run(*args, **settings)
+    except Exception as error:
+        while error.__cause__ or error.__context__:
+            error = error.__cause__ or error.__context__
+        return str(error)
+
+said = {}
+said["no run"] = refusal("evaluate.json", "evaluating", run_name="nowhere")
+said["another network"] = refusal("inference.json", **given, **{"network_def::channels": [4, 8, 16, 32, 64]})
+said["other weights"] = refusal("inference.json", checkpoint=str(here / "other.pt"), **given)
+said["written"] = (here / "masks").exists()
+run("inference.json", **given | {"dataset_dir": str(here / "image.nii.gz")})
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a run with known weights, unpacked from its zip."""
+    folder = tmp_path_factory.mktemp("release")
+    run = make_run(folder, "first", network_def=NARROW, network_name="unet", image_size=64, labels=LABELS)
+    torch.manual_seed(0)
+    save(UNet(channels=(2, 4, 8, 16, 32)).state_dict(), run / "model.pt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scripts.release.build._format", lambda folder: None)  # make release-check formats and checks
+        archive = build_bundle("first", folder / "runs", folder / "dist", "https://example.org/bundle")
+    assert sorted(path.name for path in (folder / "dist").iterdir()) == [NAME, f"{NAME}.zip"]
+    zipfile.ZipFile(archive).extractall(folder / "elsewhere")
+    return folder / "elsewhere" / NAME
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "scripts.release.build._format", lambda folder: None
-    )  # make release-check formats and checks it
-    run = make_run(tmp_path, "first", network_def=NARROW, network_name="unet", image_size=64)
-    weights = UNet(channels=(2, 4, 8, 16, 32)).state_dict()
-    save(weights, run / "model.pt")
-    archive = build_bundle("first", tmp_path / "runs", tmp_path / "dist", "https://example.org/bundle")
-    assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == [NAME, f"{NAME}.zip"]
-    zipfile.ZipFile(archive).extractall(tmp_path / "elsewhere")
-    bundle = tmp_path / "elsewhere" / NAME
+def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(bundle: Path) -> None:
     for line in (bundle / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((bundle / name).read_bytes()).hexdigest() == digest
@@ -50,6 +93,7 @@ def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(
     assert not [key for key in shared if not key.isidentifier()]  # merged, not left as "+initialize"
     assert "join_processes" in str(shared["initialize"])
     assert "check_settings_before_start" in str(shared["initialize"])
+    weights = load_weights(bundle / "models" / "model.pt")
     loaded = load(NAME, bundle_dir=str(bundle.parent), device="cpu").state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in weights.items())
     assert all(
@@ -57,6 +101,31 @@ def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(
     )
     assert find_faults(bundle) == []
     assert "](results.md)" not in (bundle / "docs/README.md").read_text()
+
+
+def test_unpacked_elsewhere_it_segments_and_refuses_what_does_not_fit_in_one_line(bundle: Path, tmp_path: Path) -> None:
+    save(UNet(channels=(4, 8, 16, 32, 64)).state_dict(), tmp_path / "other.pt")
+    image = np.random.default_rng(0).normal(size=(20, 24, 3)).astype(np.float32)
+    nib.Nifti1Image(image, np.diag([2.0, 1.5, 3.0, 1.0])).to_filename(tmp_path / "image.nii.gz")
+    environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "MLFLOW_TRACKING_URI"}}
+    done = subprocess.run(
+        [sys.executable, "-P", "-B", "-c", PROGRAM, str(bundle)],
+        cwd=tmp_path,
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said.pop("written") is False
+    assert said["no run"].startswith(f"no run 'nowhere' under {bundle}/runs")
+    assert "leave it out: it is taken from the run or model" in said["another network"]
+    assert "other.pt" in said["other weights"]
+    assert not [text for text in said.values() if "\n" in text]
+    mask = nib.load(tmp_path / "masks" / "image_segmentation.nii.gz")
+    assert mask.shape == image.shape
+    np.testing.assert_allclose(mask.affine, np.diag([2.0, 1.5, 3.0, 1.0]))
 
 
 def test_a_run_that_is_not_there_is_one_line_and_nothing_is_made(

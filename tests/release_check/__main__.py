@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.release_check import small_run, supply, zoo
+from tests.release_check import small_run, supply, unpacked, zoo
 from tests.release_check.steps import CommandError, Finding
 
 STEPS: dict[str, Callable[[Path], Finding]] = {
@@ -22,6 +22,8 @@ STEPS: dict[str, Callable[[Path], Finding]] = {
     "calls": lambda folder: zoo.check_monais_calls(_bundle(folder)),
     "style": lambda folder: zoo.check_code_style(_bundle(folder)),
     "requirements": lambda folder: zoo.check_requirements(_bundle(folder)),
+    "commands": lambda folder: unpacked.check_commands(_bundle(folder)),
+    "refusals": lambda folder: unpacked.check_refusals(_bundle(folder)),
     "weaknesses": supply.check_weaknesses,
     "sbom": supply.check_sbom,
 }
