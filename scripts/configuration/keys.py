@@ -18,6 +18,7 @@ REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
 BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train.yaml"
 ENTRY_POINTS = {"imports", "run", "training", "check", "describe", "evaluating", "comparing", "publishing", "exporting"}
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
+CONSUMER_KEYS = {"pre_transforms", "post_transforms"}  # of inference.yaml, which MONAI Label and Deploy look for
 
 RENAMED = {"amp": "it is precision now: --precision bfloat16 in place of --amp true, float32 in place of false"}
 
@@ -37,7 +38,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     """
     workflow = running_workflow()
     config = executed_config() if config is None else config
-    read = ENTRY_POINTS | PART_NAMES | _monai_keys()
+    read = ENTRY_POINTS | PART_NAMES | CONSUMER_KEYS | _monai_keys()
     if workflow is not None:
         read |= {workflow.init_id, workflow.run_id, workflow.final_id}
     if "train" in config:

@@ -52,6 +52,12 @@ class LoadSlice:
         return {**item, "image": torch.from_numpy(scaled), "label": torch.from_numpy(classes)}
 
     def _decode(self, item: dict[str, Any]) -> Arrays:
+        if Path(item["image"]).suffix != ".png":  # as MONAI Label hands over what its server holds
+            raise UserError(
+                "is no slice of a prepared data set; train on a folder of volumes with configs/data_nifti.yaml or "
+                "configs/data_folder.yaml and --dataset_dir",
+                path=item["image"],
+            )
         arrays = tuple(_read_png(Path(item[key])) for key in ("image", "label"))
         for key, array, (shape, dtype) in zip(("image", "label"), arrays, self._forms, strict=True):
             if array.shape != shape or array.dtype != dtype:

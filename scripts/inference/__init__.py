@@ -13,6 +13,7 @@ from .report import InferenceReport
 from .restoring import RemoveSmallComponents, RestoreGrid
 from .segmenter import Mask, Segmenter, load_segmenter
 from .slice_inferer import SliceBatches
+from .volume_transforms import SlicesToVolumed, VolumeToSlicesd
 from .writing import WriteOutputs
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "RestoreGrid",
     "Segmenter",
     "SliceBatches",
+    "SlicesToVolumed",
+    "VolumeToSlicesd",
     "WeightsLoader",
     "WriteOutputs",
     "assemble_network",
