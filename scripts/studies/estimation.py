@@ -17,6 +17,7 @@ from .design import Design, Kind
 from .scores import Floats, Integers
 
 FEWEST_PATIENTS = 6  # with fewer independent units a clustered standard error means nothing
+FEW_TRAININGS = 4  # of one repeat: fewer runs agree by chance too often to take the patients' degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,15 @@ def clustered_variance(parts: Moments, kind: Kind) -> tuple[Floats, Integers]:
     """Variance of the mean and its degrees of freedom, each (...,).
 
     Crossed clusters: V = Vp + max(Vr, Vb) - Vb and the degrees of the fewer clusters. One repeat: the larger of Vp and
-    Vr, with its degrees. Fixed folds: Vr, by training set alone.
+    Vr, with its degrees, or with those of the runs where these are fewer than ``FEW_TRAININGS``. Fixed folds: Vr, by
+    training set alone.
     """
     shape = np.shape(parts.mean)
     if kind == "fixed folds":
         return parts.by_training, np.full(shape, parts.trainings - 1)
     if kind == "one repeat":
         larger: Floats = np.maximum(parts.by_patient, parts.by_training)
-        of_training = parts.by_training > parts.by_patient
+        of_training = (parts.by_training > parts.by_patient) | (parts.trainings < FEW_TRAININGS)
         return larger, np.where(of_training, parts.trainings, parts.patients) - 1
     crossed: Floats = parts.by_patient + np.maximum(parts.by_training, parts.by_cell) - parts.by_cell
     return crossed, np.full(shape, min(parts.patients, parts.trainings) - 1)

@@ -6,6 +6,7 @@ import pytest
 from scripts.studies.design import Design, find_design
 from scripts.studies.estimation import estimate
 from scripts.studies.score_rows import score_table
+from tests.studies.scenarios import coverage
 from tests.studies.simulation import Noise, Plan, draw, two_way
 from tests.studies.tables import SMALL, simulated_rows, simulated_table
 
@@ -137,6 +138,14 @@ def test_one_repeat_takes_the_larger_part_and_its_degrees():
         assert design.kind == "one repeat"
         assert found.standard_error == pytest.approx(max(by_run, by_patient))
         assert found.degrees == degrees == (4 if by_run > by_patient else 19)
+
+
+@pytest.mark.parametrize("runs", [2, 3])
+def test_two_or_three_runs_that_agree_do_not_lend_the_certainty_of_their_patients(runs):
+    plan, noise = Plan(40 * runs, runs, 1), Noise(patient=0.0, run=0.01, training=0.0, residual=0.02)
+    assert coverage(noise, plan, data_sets=1000, seed=0) >= 0.95
+    table = simulated_table(plan, [0.0, 0.0], noise=Noise(run=0.0, training=0.0))
+    assert estimate(differences(table), find_design(table)).degrees == runs - 1
 
 
 def test_fixed_folds_are_found_whatever_their_numbers_and_clustered_by_fold():
