@@ -63,6 +63,11 @@ def draw_runs(axis: Axes, studies: list[StudyRecord], losses: list[str], styles:
             look = {"facecolor": style.colour if place == 0 else "none", "edgecolor": style.colour, "alpha": 0.85}
             offset = 0.16 * (1 - 2 * place) if len(studies) > 1 else 0.0
             axis.scatter(values, [row + offset] * len(values), s=26, marker=style.marker, linewidth=1.1, **look)
+    if len(studies) > 1:
+        for place, record in enumerate(studies):
+            look = {"facecolor": MUTED if place == 0 else "none", "edgecolor": MUTED}
+            axis.scatter([], [], s=26, label=f"study {record.name}", **look)
+        axis.legend(loc="lower left", reverse=True)
     axis.set_xlabel(f"{studies[0].primary} of each run's test patients")
     axis.set_yticks(range(len(losses)), [short(loss) for loss in losses])
 
