@@ -17,6 +17,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tests.mlflow_tables import VARIABLE, copy_tables_from
 from tests.workflows import ROOT
 
@@ -90,11 +92,17 @@ def said(log: Path, rank: int) -> list[str]:
     return [line for line in lines if line.startswith(("error:", "Traceback"))]
 
 
+def renew_thread_pool() -> None:
+    """Make torch's pool of threads again in a forked process, while it has one thread: two at once trip each other."""
+    torch.set_num_threads(torch.get_num_threads())
+
+
 def _call(environment: dict[str, str], log: Path, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     multiprocessing.set_start_method("fork", force=True)  # for loader workers: a forkserver's child starts another one
     os.chdir(ROOT)
+    renew_thread_pool()
     if os.environ.get(VARIABLE):
         copy_tables_from(Path(os.environ[VARIABLE]))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

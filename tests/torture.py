@@ -29,6 +29,7 @@ from scripts.runs.checkpoint import load
 from scripts.runs.run_files import BEST, LAST, MODEL
 from scripts.tracking import read_records
 from tests.comparison_of_runs import assert_same_run
+from tests.processes import renew_thread_pool
 from tests.workflows import run_workflow, tiny_overrides
 
 SETTINGS: dict[str, Any] = {
@@ -52,6 +53,7 @@ def start(folder: Path) -> int:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
         os.setsid()
+        renew_thread_pool()
         paths = {"tracking_uri": f"sqlite:///{folder.parent}/mlflow.db", "dataset_dir": str(folder.parent / "data")}
         overrides = tiny_overrides(folder, bundle_root=str(folder), run_name=RUN_NAME, resume=True, **SETTINGS, **paths)
         run_workflow("train.yaml", **overrides)
