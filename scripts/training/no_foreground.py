@@ -48,7 +48,10 @@ class NoForegroundStop:
         if share is None:
             return
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-            raise UserError(f"no_foreground_share must be a number above 0 and below 1, or null, got {share!r}")
+            raise UserError(
+                f"no_foreground_share must be a number above 0 and below 1, or null, got {share!r}; "
+                "set another --no_foreground_share"
+            )
         if not has_background(self.metric.labels):
             raise UserError(
                 f"no_foreground_share needs a class 0 called background, and that is {self.metric.labels[0]}; "
