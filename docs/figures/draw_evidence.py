@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 from scripts.studies.analysis import Analysis
 from scripts.studies.assemble import study_record
 from scripts.studies.decision import analyse
-from scripts.studies.report.palette import GRID, INK, MUTED, SHADE, Style, loss_styles
+from scripts.studies.report.forest import draw_differences
+from scripts.studies.report.palette import GRID, INK, MUTED, Style, loss_styles
 from scripts.studies.report.record import StudyRecord
 from scripts.studies.report.svg import SETTINGS
 from scripts.studies.report.words import short
@@ -72,20 +73,6 @@ def draw_runs(axis: Axes, studies: list[StudyRecord], losses: list[str], styles:
     axis.set_yticks(range(len(losses)), [short(loss) for loss in losses])
 
 
-def draw_differences(axis: Axes, analysis: Analysis, losses: list[str], styles: Mapping[str, Style]) -> None:
-    """Difference of each loss to the chosen one, on the shaded margin."""
-    others = {other.loss: other for other in analysis.against_chosen}
-    axis.axvspan(-analysis.margin, analysis.margin, color=SHADE, linewidth=0)
-    axis.axvline(0, color=MUTED, linewidth=0.9)
-    for row, loss in enumerate(losses):
-        style, other = styles[loss], others.get(loss)
-        if other is not None:
-            axis.plot([other.low, other.high], [row, row], color=style.colour, linewidth=2.2)
-        axis.plot(0 if other is None else other.difference, row, style.marker, color=style.colour, markersize=6)
-    axis.set_xlabel(f"worse than {short(analysis.chosen)}  ←  difference  →  better")
-    axis.tick_params(axis="y", labelleft=False)
-
-
 def draw(folders: list[Path]) -> Figure:
     """The figure of some studies; the first is the one that is analysed."""
     read_ones = [read(folder) for folder in folders]
@@ -96,7 +83,8 @@ def draw(folders: list[Path]) -> Figure:
         figure = Figure(figsize=(9, 0.9 + 0.34 * len(losses)), layout="constrained", facecolor="white")
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
         draw_runs(left, records, losses, styles)
-        draw_differences(right, analysis, losses, styles)
+        draw_differences(right, analysis, styles)
+        right.tick_params(axis="y", labelleft=False)
         left.set_ylim(len(losses) - 0.4, -0.6)
         for axis in (left, right):
             axis.tick_params(axis="y", length=0)

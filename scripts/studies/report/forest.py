@@ -26,20 +26,10 @@ SYMBOLS = {
 @in_style
 def draw_forest(analysis: Analysis, styles: Mapping[str, Style]) -> Figure:
     """Draw the difference of each loss to the chosen one with its simultaneous interval, on the shaded margin."""
-    others = analysis.against_chosen
     results = {result.loss: result for result in analysis.losses}
-    figure, (axis,) = new_figure(0.95 + 0.27 * (len(others) + 1))
-    axis.axvspan(-analysis.margin, analysis.margin, color=SHADE, linewidth=0)
-    axis.axvline(0, color=MUTED, linewidth=0.9)
-    labels = [analysis.chosen, *(other.loss for other in others)]
+    figure, (axis,) = new_figure(0.95 + 0.27 * (len(analysis.against_chosen) + 1))
+    labels = draw_differences(axis, analysis, styles)
     for row, loss in enumerate(labels):
-        style = styles[loss]
-        difference = 0.0
-        if row:
-            other = others[row - 1]
-            difference = other.difference
-            axis.plot([other.low, other.high], [row, row], color=style.colour, linewidth=2.2, solid_capstyle="round")
-        axis.plot(difference, row, marker=style.marker, color=style.colour, markersize=6, linestyle="")
         result = results[loss]
         rank = f"{result.rank_low}" if result.rank_low == result.rank_high else f"{result.rank_low}-{result.rank_high}"
         axis.annotate(
@@ -58,9 +48,26 @@ def draw_forest(analysis: Analysis, styles: Mapping[str, Style]) -> Figure:
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
+    return figure
+
+
+def draw_differences(axis: Axes, analysis: Analysis, styles: Mapping[str, Style]) -> list[str]:
+    """Draw the chosen loss and the differences of the others to it, a row each; returns the losses, from row 0 on."""
+    others = analysis.against_chosen
+    axis.axvspan(-analysis.margin, analysis.margin, color=SHADE, linewidth=0)
+    axis.axvline(0, color=MUTED, linewidth=0.9)
+    losses = [analysis.chosen, *(other.loss for other in others)]
+    for row, loss in enumerate(losses):
+        style = styles[loss]
+        difference = 0.0
+        if row:
+            other = others[row - 1]
+            difference = other.difference
+            axis.plot([other.low, other.high], [row, row], color=style.colour, linewidth=2.2, solid_capstyle="round")
+        axis.plot(difference, row, marker=style.marker, color=style.colour, markersize=6, linestyle="")
     axis.xaxis.set_major_locator(MaxNLocator(nbins=6))
     axis.set_xlabel(f"worse than {short(analysis.chosen)}  ←  difference in score  →  better")
-    return figure
+    return losses
 
 
 @in_style
