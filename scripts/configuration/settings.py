@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import math
+import operator
+import re
+from collections.abc import Callable
+
 import torch
 
 from ..errors import UserError
 
-NUMBERS = (
-    "max_epochs", "batch_size", "val_interval", "learning_rate", "num_workers", "batch_norm_images", "seed",
-)  # fmt: skip
+NUMBERS = {  # what each must be
+    "max_epochs": "a whole number >= 1",
+    "batch_size": "a whole number >= 1",
+    "val_interval": "a whole number >= 1",
+    "loss_interval": "a whole number >= 1",
+    "num_workers": "a whole number >= 0",
+    "batch_norm_images": "a whole number >= 0",
+    "max_skipped_batches": "a whole number >= 0",
+    "seed": "a whole number >= 0",
+    "split_seed": "a whole number >= 0",
+    "fold": "a whole number >= 0",
+    "num_folds": "a whole number >= 3",
+    "early_stopping": "a whole number >= 1, or null",
+    "figure_interval": "a whole number >= 1, or null",
+    "learning_rate": "a number > 0",
+    "weight_decay": "a number >= 0",
+    "checkpoint_interval": "a number >= 0",
+    "batch_norm_share": "a number > 0 and <= 1",
+    "cache_share": "a number >= 0 and < 1",
+    "no_foreground_share": "a number > 0 and < 1, or null",
+}
+_LIMITS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
 
 
 KEEP = ("all", "slim")  # which checkpoints a finished run keeps
@@ -29,21 +58,14 @@ def check_settings(device: str | torch.device, **settings: float) -> None:
 
     Args:
         device: where to compute.
-        settings: ``learning_rate``, > 0; every other must be a whole number >= 1, such as ``max_epochs``;
-            ``num_workers``,
-            ``batch_norm_images`` and ``seed`` may be 0.
+        settings: numbers by name; ``NUMBERS`` says what each must be.
 
     Raises:
         ValueError: names the key, what it must be and what came.
     """
     for name, value in settings.items():
-        if name == "learning_rate":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                raise UserError(f"{name} must be a number > 0, got {value!r}; set another --{name}")
-            continue
-        least = 0 if name in ("batch_norm_images", "num_workers", "seed") else 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UserError(f"{name} must be a whole number >= {least}, got {value!r}; set another --{name}")
+        if not _is(NUMBERS[name], value):
+            raise UserError(f"{name} must be {NUMBERS[name]}, got {value!r}; set another --{name}")
     try:
         wanted = torch.device(device)
     except RuntimeError:
@@ -52,3 +74,17 @@ def check_settings(device: str | torch.device, **settings: float) -> None:
         raise UserError(
             f"device {wanted} is not there: torch finds {torch.cuda.device_count()} GPU(s); set --device cpu or another"
         )
+
+
+def _is(rule: str, value: object) -> bool:
+    """Whether a value is what a rule of ``NUMBERS`` says.
+
+    >>> _is("a whole number >= 1, or null", None), _is("a number > 0 and < 1", 1), _is("a whole number >= 0", 0.5)
+    (True, False, False)
+    """
+    if value is None:
+        return rule.endswith("or null")
+    if isinstance(value, bool) or not isinstance(value, int if "whole" in rule else int | float):
+        return False
+    limits = re.findall(r"([<>]=?) (\d+)", rule)
+    return math.isfinite(value) and all(_LIMITS[sign](value, int(limit)) for sign, limit in limits)

@@ -27,7 +27,9 @@ class EarlyStopping:
 
     def __init__(self, evaluator: Engine, patience: int | None = None) -> None:
         if patience is not None and patience < 1:
-            raise UserError(f"early_stopping must be a number of epochs >= 1 or null, got {patience}")
+            raise UserError(
+                f"early_stopping must be a whole number >= 1, or null, got {patience}; set another --early_stopping"
+            )
         self.evaluator = evaluator
         self.patience = patience
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.data.meta_tensor import MetaTensor
 from torch import nn
 
 from scripts.configuration.error_report import user_message
+from scripts.training.early_stopping import EarlyStopping
 from tests.conditions import NARROW, alone, condition, resolved, train
 from tests.workflows import CONFIGS, run_workflow, tiny_overrides
 
@@ -164,12 +166,14 @@ def _keep_handlers(*targets: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("patience", [0, -1])
 def test_early_stopping_below_one_epoch_is_refused(folder: Path, patience: int) -> None:
-    handlers = {"train::handlers": _keep_handlers("scripts.training.early_stopping.EarlyStopping")}
-    workflow = condition(folder, early_stopping=patience, **handlers)
-    workflow.initialize()
+    said = f"early_stopping must be a whole number >= 1, or null, got {patience}; set another --early_stopping"
+    before = sorted(folder.rglob("*"))
     with pytest.raises(RuntimeError) as caught:
-        resolved(workflow, "train::trainer")
-    assert user_message(caught.value) == f"early_stopping must be a number of epochs >= 1 or null, got {patience}"
+        condition(folder, early_stopping=patience).initialize()
+    assert user_message(caught.value) == said
+    assert sorted(folder.rglob("*")) == before
+    with pytest.raises(ValueError, match=re.escape(said)):
+        EarlyStopping(Engine(lambda _engine, _batch: None), patience)
 
 
 def augmented(folder: Path, epoch: int, **overrides: Any) -> list[dict[str, Any]]:
