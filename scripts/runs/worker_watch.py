@@ -7,7 +7,6 @@ end of the process, for workers that let SIGTERM pass (``start_loader_worker``).
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
 import os
 import signal
@@ -15,6 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 
 from ignite.engine import Engine, Events
 
@@ -35,6 +36,8 @@ class WorkerWatch:
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
         self._done = threading.Event()
+        self._at_end: Finalize | None = None
+        self._seen: set[BaseProcess] = set()
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer or evaluator."""
@@ -43,8 +46,9 @@ class WorkerWatch:
 
     def _start(self, _engine: Engine) -> None:
         self._done.clear()
-        atexit.unregister(_kill_workers)
-        atexit.register(_kill_workers)
+        self._seen.clear()
+        if self._at_end is None:  # not atexit: of the child of a forkserver, multiprocessing alone is asked
+            self._at_end = Finalize(None, _kill_workers, exitpriority=100)
         threading.Thread(target=self._watch, daemon=True, name="worker watch").start()
 
     def _watch(self) -> None:
@@ -52,7 +56,8 @@ class WorkerWatch:
         killed: int | None = None
         while not self._done.wait(1.0):
             # not active_children(), which collects the dead, of whom torch then knows nothing
-            killed = _killed_worker(multiprocessing.process._children) or killed  # type: ignore[attr-defined]
+            self._seen.update(tuple(multiprocessing.process._children))  # type: ignore[attr-defined]
+            killed = _killed_worker(self._seen) or killed
             if killed is None:
                 continue
             dead_since = dead_since or time.monotonic()
@@ -61,15 +66,18 @@ class WorkerWatch:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGCHLD)
 
 
-def _killed_worker(children: Iterable[multiprocessing.process.BaseProcess]) -> int | None:
-    """Process id of a child that a signal has ended, left for others to collect."""
-    for child in tuple(children):
+def _killed_worker(children: Iterable[BaseProcess]) -> int | None:
+    """Process id of a worker that a signal has ended; one that nobody has collected is left to others."""
+    for child in children:
         if child.pid is None or not child.daemon:
             continue
         try:
             found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            continue  # collected by somebody else, who knows
+        except ChildProcessError:  # collected by torch, which may still wait for what the worker held
+            code = getattr(getattr(child, "_popen", None), "returncode", None)
+            if code is not None and code < 0:
+                return child.pid
+            continue
         if found is not None and found.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
             return child.pid
     return None
