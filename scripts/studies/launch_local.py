@@ -59,7 +59,7 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
         try:
             _work(pool, waiting, bar)
         except (KeyboardInterrupt, Stopped):
-            bar.write(f"stopping: {len(pool.running)} runs save their state; the same command goes on with them")
+            bar.write(f"stopping; runs that save their state: {len(pool.running)}; the same command goes on with them")
             pool.stop()
             raise Stopped from None
 
