@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import itk
 import mlflow
@@ -253,9 +255,23 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_pixel_spacing_that_is_no_size_is_refused_before_the_phantom_is_written(tmp_path: Path) -> None:
-    message = _refused("train.yaml", output_dir=str(tmp_path / "runs"), pixel_spacing=-1, device="cpu")
-    assert "pixel_spacing must be null or one or two numbers of millimetres" in message
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"pixel_spacing": -1}, "pixel_spacing must be null or one or two numbers of millimetres"),
+        ({"image_size": [64]}, r"image_size must be one or two whole numbers, 16 to 4096, got \[64\]"),
+        ({"labels": "ab"}, "labels must be 2 to 256 different names, background included, got 'ab'"),
+        ({"channels_last": "no way"}, "channels_last must be true or false, got 'no way'"),
+        ({"deterministic_algorithms": "x"}, "deterministic_algorithms must be true or false, got 'x'"),
+        ({"resume": "nowhere"}, "no run to resume in nowhere"),
+        ({"resume": 3}, "resume must be true, false, null or a run's folder, got 3"),
+    ],
+)
+def test_a_setting_that_can_t_be_is_refused_before_the_phantom_is_written(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    message = _refused("train.yaml", output_dir=str(tmp_path / "runs"), device="cpu", **settings)
+    assert re.search(said, message)
     assert not (tmp_path / "runs").exists()
 
 

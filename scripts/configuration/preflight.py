@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..datasets.preparation_settings import check_labels, check_size
 from ..datasets.slice_grid import check_pixel_spacing
 from ..networks.precision import choose_precision
 from ..runs.run_folder import check_place
@@ -16,7 +17,7 @@ from .error_report import report_user_errors
 from .keys import refuse_unknown_keys
 from .overrides import read_yaml_words
 from .sections import check_sections
-from .settings import NUMBERS, check_keep, check_settings
+from .settings import FLAGS, NUMBERS, check_flags, check_keep, check_settings
 from .workflow import executed_config, running_workflow
 
 ACW_OPTIONS = ("acw_learning_rate_factor", "acw_normalization", "acw_positive")
@@ -48,8 +49,11 @@ def check_settings_before_start() -> None:
     def settings(*names: str) -> dict[str, Any]:
         return {name: parser.get_parsed_content(name) for name in names if name in config}
 
-    check_place(**settings("output_dir", "run_name"))
+    check_place(**settings("output_dir", "run_name", "resume"))
     check_settings(**settings("device", *NUMBERS))
+    check_flags(**settings(*FLAGS))
+    check_labels(**settings("labels"))
+    check_size(**settings("image_size"))
     choose_precision(**settings("precision", "device"))
     check_pixel_spacing(**settings("pixel_spacing"))
     check_keep(parser.get_parsed_content("keep_checkpoints"))

@@ -32,6 +32,14 @@ NUMBERS = {  # what each must be
     "cache_share": "a number >= 0 and < 1",
     "no_foreground_share": "a number > 0 and < 1, or null",
 }
+FLAGS = (
+    "deterministic_algorithms",
+    "channels_last",
+    "compile",
+    "augmentation",
+    "include_background",
+    "acw_positive",
+)
 _LIMITS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
@@ -51,6 +59,22 @@ def check_keep(keep: str) -> None:
     """
     if keep not in KEEP:
         raise UserError(f"keep_checkpoints must be {' or '.join(KEEP)}, got {keep!r}; set another --keep_checkpoints")
+
+
+def check_flags(**flags: object) -> None:
+    """Refuse words that are no truth of YAML's: any of them would count as true.
+
+    Args:
+        flags: by name.
+
+    Raises:
+        ValueError: names the key and what came.
+
+    >>> check_flags(compile=False)
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise UserError(f"{name} must be true or false, got {value!r}; set another --{name}")
 
 
 def check_settings(device: str | torch.device, **settings: float) -> None:

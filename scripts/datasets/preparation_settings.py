@@ -42,8 +42,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not _SAFE_NAME.fullmatch(self.name):
             raise UserError(f"name of the data set may hold letters, digits, '.', '_' and '-' only, got {self.name!r}")
-        if not 2 <= len(self.labels) <= 256 or len(set(self.labels)) != len(self.labels):
-            raise UserError(f"labels must be 2 to 256 different names, background included, got {list(self.labels)}")
+        check_labels(self.labels)
         if self.ignore_index is not None and not len(self.labels) <= self.ignore_index <= 255:
             raise UserError(
                 f"ignore_index must be {len(self.labels)} to 255, beside the classes, got {self.ignore_index}"
@@ -67,6 +66,18 @@ class Settings:
             # where there is none, data that was prepared before there could be one is known again
             **({} if self.pixel_spacing is None else {"pixel_spacing": list(self.pixel_spacing)}),
         }
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Refuse labels that name no classes.
+
+    Raises:
+        ValueError: says what they must be. A text by itself would be as many classes as it has letters.
+    """
+    names = list(labels) if isinstance(labels, list | tuple) else labels
+    good = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not good or not 2 <= len(set(names)) == len(names) <= 256:
+        raise UserError(f"labels must be 2 to 256 different names, background included, got {names!r}")
 
 
 def check_size(image_size: int | Sequence[int]) -> tuple[int, int]:

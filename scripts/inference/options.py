@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..configuration.settings import check_flags
 from ..errors import UserError
 
 
@@ -19,9 +20,7 @@ def check_options(flips: Any, probabilities: Any, min_component_voxels: Any, min
     Raises:
         ValueError: names the option, what it must be and what came.
     """
-    for name, value in (("flips", flips), ("probabilities", probabilities)):
-        if not isinstance(value, bool):
-            raise UserError(f"{name} must be true or false, got {value!r}; set another --{name}")
+    check_flags(flips=flips, probabilities=probabilities)
     voxels, share = min_component_voxels, min_confidence
     if isinstance(voxels, bool) or not isinstance(voxels, int) or voxels < 0:
         raise UserError(

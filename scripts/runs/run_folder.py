@@ -85,12 +85,15 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
     return path.resolve()
 
 
-def check_place(output_dir: str | Path, run_name: str) -> None:
-    """Refuse a place that no folder of runs can be made in, and a name that no run can have, before anything is made.
+def check_place(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> None:
+    """Refuse, before anything is made, a place for runs, a run's name or a run to resume that can't be one.
 
     Raises:
+        FileNotFoundError: the folder to resume is not there.
         ValueError: names the key.
     """
+    if not isinstance(resume, bool | str | None):
+        raise UserError(f"resume must be true, false, null or a run's folder, got {resume!r}; set another --resume")
     require_plain_name(run_name)
     if run_name == LATEST or len(os.fsencode(run_name)) > LONGEST_NAME:
         raise UserError(f"run_name '{run_name[:60]}' can't be the name of a new run; choose another --run_name")
@@ -105,6 +108,8 @@ def check_place(output_dir: str | Path, run_name: str) -> None:
         raise UserError(
             f"output_dir {output_dir} can't be written: {there} is closed to you; choose another --output_dir"
         )
+    if isinstance(resume, str):
+        _run_to_resume(root, resume)
 
 
 def run_names(root: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.configuration.settings import NUMBERS, check_keep, check_settings
+from scripts.configuration.settings import FLAGS, NUMBERS, check_flags, check_keep, check_settings
 from tests.workflows import CONFIGS
 
 CHECKED_ELSEWHERE = {
@@ -60,3 +60,11 @@ def test_every_number_at_the_top_of_train_yaml_is_checked_before_anything_is_wri
     numbers = {name for name, value in plain.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     assert numbers - NUMBERS.keys() == CHECKED_ELSEWHERE
     check_settings("cpu", **{name: plain[name] for name in NUMBERS})
+
+
+def test_every_truth_at_the_top_of_train_yaml_is_checked_before_anything_is_written() -> None:
+    plain = yaml.safe_load((CONFIGS / "train.yaml").read_text())
+    assert {name for name, value in plain.items() if isinstance(value, bool)} == set(FLAGS)
+    check_flags(**{name: plain[name] for name in FLAGS})
+    with pytest.raises(ValueError, match="channels_last must be true or false, got 'no way'; set another --channels_l"):
+        check_flags(compile=True, channels_last="no way")
