@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.quicker import VARIABLE, leave_torchs_trace_alone, read_configs_once, run_of_a_study, write_small_picture
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -34,6 +36,26 @@ def _mlflow_tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> No
         folder = tmp_path_factory.getbasetemp()
         folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder  # one for all workers
         copy_tables_from(folder / "mlflow_tables.db")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _configs_are_read_once() -> None:
+    if "tests.workflows" in sys.modules:
+        read_configs_once()
+    leave_torchs_trace_alone()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures_are_small(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where a test file says ``PICTURES = "small"``: in this process and in those that it starts."""
+    if getattr(request.module, "PICTURES", None) != "small":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", write_small_picture)
+        patch.setattr("scripts.studies.launch_local._child", run_of_a_study)
+        patch.setenv(VARIABLE, "1")
+        yield
 
 
 # Files that take longest, longest first: two workers deal files out as they come, and the last should be short.

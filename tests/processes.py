@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import signal
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 
 from tests.mlflow_tables import VARIABLE, copy_tables_from
+from tests.quicker import be_quicker
 from tests.workflows import ROOT
 
 SECONDS = 240  # that processes may take before a test gives them up
@@ -60,6 +62,12 @@ def run_bundle(run_id: str, files: tuple[str, ...], overrides: dict[str, Any]) -
     import monai.bundle
 
     monai.bundle.run(run_id=run_id, config_file=[f"configs/{name}" for name in files], **overrides)
+
+
+def run_command_line(words: Sequence[str]) -> None:
+    """Do what ``python -m monai.bundle`` does with these words of the command line."""
+    sys.argv = ["monai.bundle", *words]
+    runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
 
 
 def end(processes: list[BaseProcess]) -> list[int | None]:
@@ -105,6 +113,7 @@ def _call(environment: dict[str, str], log: Path, function: Callable[..., Any], 
     renew_thread_pool()
     if os.environ.get(VARIABLE):
         copy_tables_from(Path(os.environ[VARIABLE]))
+    be_quicker()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(descriptor, standard)

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.conditions import condition, resolved
-from tests.processes import end, start_command
-from tests.workflows import ROOT, TINY_PHANTOM
+from tests.processes import end, run_command_line, start_command, start_one
+from tests.workflows import TINY_PHANTOM
 
 
 def describe(folder: Path, capsys: pytest.CaptureFixture[str], *parts: str, **overrides: object) -> str:
@@ -81,19 +78,18 @@ def test_it_trains_nothing_and_leaves_no_run(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_command_line_describes(tmp_path: Path) -> None:
-    settings = {**TINY_PHANTOM, "output_dir": tmp_path, "device": "cpu", "batch_size": 4}
+    settings = {**TINY_PHANTOM, "output_dir": tmp_path / "runs", "device": "cpu", "batch_size": 4}
     words = [f"--{name}={value}" for name, value in settings.items()]
     parts = "['configs/train.yaml','configs/loss_fl.yaml']"
-    line = [sys.executable, "-m", "monai.bundle", "run", "describe", "--config_file", parts, *words]
-    line += ["--compile=false", "--early_stopping=null"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, env=env, timeout=240)
-    assert done.returncode == 0, done.stderr
-    assert "network: DeepLabV3Plus, 16,597,026 parameters" in done.stdout
-    assert re.search(r"compile +False\n", done.stdout)  # not the text "false", which counts as true
-    assert re.search(r"early_stopping +None\n", done.stdout)
-    assert "FocalLoss(alpha=0.25, gamma=2.0, ignore_index=None)" in done.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "prepared"]
+    line = ["run", "describe", "--config_file", parts, *words, "--compile=false", "--early_stopping=null"]
+    log = tmp_path / "log"
+    assert end([start_one(log, run_command_line, line)]) == [0], log.read_text()
+    said = log.read_text()
+    assert "network: DeepLabV3Plus, 16,597,026 parameters" in said
+    assert re.search(r"compile +False\n", said)  # not the text "false", which counts as true
+    assert re.search(r"early_stopping +None\n", said)
+    assert "FocalLoss(alpha=0.25, gamma=2.0, ignore_index=None)" in said
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["data", "prepared"]
 
 
 def test_what_can_not_be_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from scripts.configuration.error_report import causes, user_message
+from scripts.configuration.error_report import causes, report_user_errors, user_message
 from scripts.errors import MissingFileError, UserError
 from scripts.runs.checkpoint import load
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes import end, start_one
 
 
 def _caught(function: object, *args: object) -> BaseException:
@@ -71,13 +68,12 @@ def test_a_misspelt_argument_of_a_component_is_one_line() -> None:
     assert "unexpected keyword argument 'batchsize'" in message
 
 
+def load_what_is_not_there() -> None:
+    report_user_errors()
+    load("missing.pt")
+
+
 def test_a_process_prints_one_line_and_fails(tmp_path: Path) -> None:
-    code = (
-        "from scripts.configuration.error_report import report_user_errors; report_user_errors()\n"
-        "from scripts.runs.checkpoint import load; load('missing.pt')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"}
-    )
-    assert done.returncode == 1
-    assert done.stderr == "error: no checkpoint missing.pt; train first, or name another file by --checkpoint\n"
+    log = tmp_path / "log"
+    assert end([start_one(log, load_what_is_not_there)]) == [1], log.read_text()
+    assert log.read_text() == "error: no checkpoint missing.pt; train first, or name another file by --checkpoint\n"

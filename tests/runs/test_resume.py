@@ -21,6 +21,8 @@ from scripts.tracking import read_curve
 from tests.comparison_of_runs import assert_same_run, assert_same_state
 from tests.workflows import make_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 NETWORK = "network_def::_target_"
 EPOCHS, LENGTH = 3, 3  # 12 training images in batches of 4
 

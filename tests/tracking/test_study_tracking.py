@@ -97,7 +97,8 @@ def test_the_view_lists_conditions_and_draws_what_people_compare_first(server: F
     assert [s["name"] for s in state["compareRunSections"] if not s["display"]] == ["Model metrics", "dice"]
 
 
-def test_a_hundred_conditions_fit_a_view(server: FakeMlflow) -> None:
+def test_a_hundred_conditions_fit_a_view(server: FakeMlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.tracking.study_tracking._condition_run", lambda *_: "1")  # the view alone counts here
     many = [Condition(f"c{i}", "ce", {}, {"dice": i / 100}, {f"val/dice/class {i}": {1: 0.5}}) for i in range(100)]
     record_study(mlflow.MlflowClient(server.uri), "s", many, "dice")
     (experiment,) = server.experiments.values()
