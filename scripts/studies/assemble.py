@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..runs.run_files import MODEL
 from .blocks import RaceState, all_runs, analysed_runs, race_state
@@ -19,8 +18,7 @@ from .collect import (
     split_hashes,
 )
 from .example_cases import find_overlays
-from .factors import base_config
-from .grid import PlannedRun
+from .grid import PlannedRun, configured
 from .history import read_history
 from .paper_rows import paper_rows
 from .primary_score import score_title
@@ -30,6 +28,17 @@ from .status import RunStatus, read_status
 from .study_file import Study
 from .tuning import chosen_rates, tuning_trials
 
+SHARED = {
+    "data": "data_name",
+    "network": "network_name",
+    "optimizer": "optimizer_name",
+    "learning rate": "learning_rate",
+    "batch size": "batch_size",
+    "epochs": "max_epochs",
+    "image size": "image_size",
+    "pixel spacing": "pixel_spacing",
+    "augmentation": "augmentation",
+}
 LEAKY = "random slices, leaky: images of one patient lie in training and test part, as in the paper"
 
 
@@ -50,6 +59,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
     trials = tuning_trials(study, folder) if study.tune else []
     state = race_state(study, chosen_rates(trials), _failed(statuses)) if study.hours is not None else None
     winner = _winner(state, scores)
+    shared, differing = _settings(study)
     return StudyRecord(
         name=study.name,
         scores=scores,
@@ -60,7 +70,8 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         unit=study.unit,
         leaky=study.leaky,
         planned_repeats=None if state is not None else study.repeats,
-        settings=_settings(study),
+        settings=shared,
+        differing=differing,
         curves=curves,
         weight_paths=paths,
         tuning=trials,
@@ -112,24 +123,26 @@ def _failed(statuses: Sequence[RunStatus]) -> set[str]:
     return {status.run.name for status in statuses if status.state == "failed"}
 
 
-def _settings(study: Study) -> dict[str, str]:
-    """What all runs share, by the names that the methods paragraph looks for."""
-    config: Mapping[str, Any] = {**base_config(study.files), **study.settings}
+def _settings(study: Study) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What all runs share, by the names of the methods paragraph, and what levels set beside their factor."""
+    configs = {condition.name: configured(study, condition) for condition in study.conditions}
     factors = set(study.conditions[0].levels)
-    wanted = {
-        "data": "data_name", "network": "network_name", "optimizer": "optimizer_name", "learning rate": "learning_rate",
-        "batch size": "batch_size", "epochs": "max_epochs", "image size": "image_size",
-        "pixel spacing": "pixel_spacing", "augmentation": "augmentation",
-    }  # fmt: skip
-    fixed = {name: config[key] for name, key in wanted.items() if name not in factors and key not in factors}
-    found = {name: str(value) for name, value in fixed.items() if value is not None}
+    found: dict[str, str] = {}
+    differing: dict[str, dict[str, str]] = {}
+    for name, key in SHARED.items():
+        values = {condition: str(config[key]) for condition, config in configs.items() if config[key] is not None}
+        if len(set(values.values())) == 1 and len(values) == len(configs):
+            found[name] = next(iter(values.values()))
+        elif values and not {name, key} & factors:
+            differing[name] = values
     if study.tune:
+        differing.pop("learning rate", None)
         found["learning rate"] = "chosen for each condition from a third, once and three times the default"
     found["model selection"] = "the epoch with the best Dice of the validation part"
     found["initial weights"] = "drawn again for every fold of every repeat, the same for all conditions"
     if study.leaky:
         found["protocol"] = LEAKY
-    return found
+    return found, differing
 
 
 def _provenance(study: Study, study_file: str, runs: Sequence[PlannedRun], commands: Sequence[str]) -> Provenance:

@@ -84,10 +84,14 @@ def plan_pilot(study: Study) -> PlannedRun:
     return _plan(study, condition, TUNING_REPEAT, 0, "pilot", None, "pilot")
 
 
+def configured(study: Study, condition: Condition) -> dict[str, Any]:
+    """The plain keys of ``train.yaml`` as a condition's runs have them, but for what is set run by run."""
+    return {**base_config([*study.files, *condition.files]), **study.settings, **condition.settings}
+
+
 def default_rate(study: Study, condition: Condition) -> float:
     """The learning rate of a condition as it is configured."""
-    config = {**base_config([*study.files, *condition.files]), **study.settings, **condition.settings}
-    return float(config["learning_rate"])
+    return float(configured(study, condition)["learning_rate"])
 
 
 def _plan(

@@ -12,9 +12,10 @@ from .collect import collect_scores, lost_in_validation, read_progress
 from .components import Components
 from .convergence import LOST, late_rise
 from .decision import analyse
-from .grid import RATE_FACTORS, PlannedRun
+from .grid import RATE_FACTORS, PlannedRun, configured
 from .power import smallest_difference
 from .race import most_repeats
+from .report.rates import by_value
 from .run_record import read_json
 from .score_rows import score_table
 from .status import RunStatus, count_states, read_status
@@ -46,7 +47,9 @@ def _grid(study: Study, runs: int) -> Iterator[str]:
     if study.tune:
         yield f"  {'tuning':<12} {len(RATE_FACTORS)} learning rates a condition, on a partition that is not analysed"
     else:
-        yield f"  {'tuning':<12} none: equal learning rates favour losses with larger gradients"
+        rates = {condition.name: str(configured(study, condition)["learning_rate"]) for condition in study.conditions}
+        equal = "equal learning rates favour losses with larger gradients"
+        yield f"  {'tuning':<12} none: {equal if len(set(rates.values())) == 1 else by_value(rates)}"
     if study.leaky:
         yield f"  {'protocol':<12} LEAKY, as in the paper: images of one patient are in training and test part"
     yield f"  {'runs':<12} {most}{runs}, in {study.output_dir}"

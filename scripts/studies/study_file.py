@@ -180,9 +180,9 @@ def _name(name: Any, protocol: Any) -> str:
 
 def _folds(value: Mapping[str, Any]) -> tuple[int, int]:
     """Folds of a partition, and how many of them are run."""
-    if value["protocol"] == PROTOCOLS[1]:
-        return LEAKY_FOLDS
     folds = value["folds"]
+    if value["protocol"] == PROTOCOLS[1] and not isinstance(folds, Mapping):
+        return LEAKY_FOLDS
     if isinstance(folds, Mapping):
         _refuse_unknown(folds, {"number": None, "run": None}, "folds")
         number = _whole(folds.get("number"), "folds::number", 1, 1000)

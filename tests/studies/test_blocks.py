@@ -17,6 +17,7 @@ from scripts.studies.assemble import study_record
 from scripts.studies.blocks import all_runs, next_block, race_state
 from scripts.studies.grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
 from scripts.studies.plan_text import describe_plan
+from scripts.studies.report.rates import rates_caution, rates_in_words
 from scripts.studies.run_record import RECORD, write_failure
 from scripts.studies.status import PART, read_status
 from scripts.studies.study_file import Study
@@ -126,6 +127,33 @@ def test_a_failed_run_is_tried_again_at_the_next_start_only(tmp_path: Path) -> N
     assert "ce-r1-f0: loss is not finite" in said
     record = study_record(study, "study.yaml", [])
     assert [(failure.run, failure.last_line) for failure in record.failures] == [("ce-r1-f0", "loss is not finite")]
+
+
+def test_what_levels_set_is_not_said_to_be_the_same_for_all(tmp_path: Path) -> None:
+    levels = {"ce": "ce", "dfl": {"loss": "dfl", "learning_rate": 0.009, "max_epochs": 3}, "fl": "fl"}
+    study = tiny_study(tmp_path, factors={"loss": levels}, tune=False)
+    record = study_record(study, "study.yaml", [])
+    assert record.settings["batch size"] == "4"
+    assert "learning rate" not in record.settings
+    assert "epochs" not in record.settings
+    epochs = str(study.settings["max_epochs"])
+    assert record.differing["epochs"] == {"ce": epochs, "dfl": "3", "fl": epochs}
+    assert rates_in_words(record) == "learning rates as given: 0.0005 for ce and fl, 0.009 for dfl"
+    assert "0.0005 for ce and fl, 0.009 for dfl. The comparison is of losses at these rates" in rates_caution(record)
+    assert "none: 0.0005 for ce and fl, 0.009 for dfl" in describe_plan(study)
+
+
+def test_a_learning_rate_that_is_a_factor_is_not_said_to_be_one_for_all(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, factors={"loss": ["ce", "dfl"], "learning_rate": [0.001, 0.01]}, tune=False)
+    record = study_record(study, "study.yaml", [])
+    assert record.differing == {}
+    assert rates_in_words(record) == "the learning rate is a factor of the study"
+
+
+def test_one_learning_rate_for_all_is_said_to_favour_losses_with_larger_gradients(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, tune=False)
+    assert "Equal rates favour losses with larger gradients" in rates_caution(study_record(study, "study.yaml", []))
+    assert "none: equal learning rates favour losses with larger gradients" in describe_plan(study)
 
 
 def test_two_hundred_finished_runs_are_planned_and_collected_in_seconds(tmp_path: Path) -> None:

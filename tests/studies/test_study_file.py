@@ -158,6 +158,8 @@ def test_the_leaky_protocol_is_a_study_of_its_own(tmp_path: Path) -> None:
     study = tiny_study(tmp_path, protocol="random_images_leaky")
     assert (study.name, study.leaky, study.num_folds, study.run_folds) == ("tiny-random_images_leaky", True, 20, 3)
     assert {run.overrides["split_unit"] for run in plan_repeats(study, [1])} == {"image_leaky"}
+    study = tiny_study(tmp_path, protocol="random_images_leaky", folds={"number": 5, "run": 4})
+    assert (study.num_folds, study.run_folds) == (5, 4)
     assert {run.overrides["split_unit"] for run in plan_repeats(tiny_study(tmp_path), [1])} == {"patient"}
 
 

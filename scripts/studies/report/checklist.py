@@ -7,6 +7,7 @@ doi:10.1148/ryai.240300) and MICCAI's reproducibility checklist; the wording is 
 from __future__ import annotations
 
 from .context import Context
+from .rates import rates_in_words
 from .tables import Cell, Table, number
 from .words import count, listed
 
@@ -79,8 +80,8 @@ def _training(context: Context) -> list[Item]:
     study = context.study
     trials = len(study.tuning or ())
     tuned = f"{trials} trials on a partition that is not analysed" if trials else ""
-    if study.tuning is not None and not trials:
-        tuned = "none: all losses at one learning rate"
+    if rates := rates_in_words(study):
+        tuned = f"none: {rates}"
     return [
         (
             "Optimiser, learning rate, batch size, epochs",

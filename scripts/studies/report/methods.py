@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .blocks import Block, Code, Numbers, Section, Text
 from .checklist import checklist_table
 from .context import Context
+from .rates import RATE, by_value, rates_in_words
 from .sources import bibliography
 from .tables import latex, number
 from .words import count, listed
@@ -101,8 +102,10 @@ def _training(context: Context) -> list[Sentence]:
         sentences.append(
             (f"The learning rate of each loss was chosen among {tried} on a partition that was not analysed", ())
         )
-    elif study.tuning is not None:
-        sentences.append(("All losses were trained at one learning rate", ()))
+    elif rates := rates_in_words(study):
+        sentences.append((f"No learning rates were tried: {rates}", ()))
+    for name in (name for name in study.differing if name != RATE):
+        sentences.append((f"Not the same for all was {name}: {by_value(study.differing[name])}", ()))
     versions = ", ".join(f"{name} {version}" for name, version in sorted(study.provenance.versions.items()))
     if versions:
         on = f" on {study.provenance.device}" if study.provenance.device else ""

@@ -141,9 +141,10 @@ class StudyRecord:
         leaky: cases of one patient may lie in training and test parts, as in the paper's protocol; the report says so.
         planned_repeats: repeats that the study file asks for; None: unknown.
         settings: what is the same for all runs, by name ("network", "data", "epochs", ...), for the methods paragraph.
+        differing: of the same names, those whose value is not one for all though no factor is called so: by loss.
         curves: validation curves of the runs.
         weight_paths: adaptive class weights of the runs that learn them.
-        tuning: learning rates tried; None: unknown, empty: none were (all losses at one rate).
+        tuning: learning rates tried; None: unknown, empty: none were.
         failures: runs that did not end well.
         early_ends: runs that a rule ended before their last epoch; they are scored and count.
         exclusions: cases without a part in the comparison.
@@ -168,6 +169,7 @@ class StudyRecord:
     leaky: bool = False
     planned_repeats: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    differing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     curves: Sequence[Curve] = ()
     weight_paths: Sequence[WeightPath] = ()
     tuning: Sequence[TuningTrial] | None = None

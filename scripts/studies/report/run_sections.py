@@ -11,15 +11,11 @@ from .convergence_words import convergence_points
 from .curves import draw_learning_curves, draw_weight_paths
 from .exploratory import metric_tables
 from .pictures import photos
+from .rates import rates_caution
 from .record import StudyRecord, TuningTrial
 from .svg import to_svg
 from .tables import Cell, Table
 from .words import count, listed
-
-EQUAL_RATES = (
-    "All losses were trained at one learning rate. Equal rates favour losses with larger gradients: the comparison is "
-    "of losses at this rate, not of each loss at its best."
-)
 
 OUTLINES = (
     "The slice of each case with the largest true area. Thick and white: the truth. Thin and coloured: the prediction."
@@ -47,8 +43,8 @@ def learning_section(context: Context) -> Section | None:
         )
     if study.tuning:
         blocks.append(Numbers(tuning_table(study.tuning, context.analysis)))
-    elif study.tuning is not None:
-        blocks.append(Caution(EQUAL_RATES))
+    elif caution := rates_caution(study):
+        blocks.append(Caution(caution))
     return Section("learning", "How the losses learned", blocks) if blocks else None
 
 

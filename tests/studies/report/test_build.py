@@ -214,7 +214,7 @@ def test_scores_alone_make_a_report_without_empty_sections() -> None:
 
 def test_untuned_losses_are_said_to_share_a_rate() -> None:
     context = made_up_context({"ce": 0.0, "dfl": 0.01, "adfl": 0.08})
-    study = dataclasses.replace(context.study, tuning=())
+    study = dataclasses.replace(context.study, tuning=(), settings={"learning rate": "0.001"})
     learning = next(
         section for section in report_sections(dataclasses.replace(context, study=study)) if section.key == "learning"
     )
