@@ -45,8 +45,12 @@ logger = logging.getLogger(__name__)
 ROOT = BASE_CONFIG.parents[1]
 NAME = "dual_focal_loss_segmentation"
 # The model zoo's settings of its formatters, setup.cfg and pyproject.toml there
-ISORT = ("--profile", "black", "--line-length", "120")
-BLACK = ("--line-length", "120", "--skip-magic-trailing-comma", *(f"--target-version=py3{n}" for n in (7, 8, 9)))
+# Both leave out whatever lies below a folder "dist" or "build" unless they are told what to leave out.
+ISORT = ("--profile", "black", "--line-length", "120", "--skip", "__pycache__")
+BLACK = (
+    *("--line-length", "120", "--skip-magic-trailing-comma", "--exclude", "/__pycache__/"),
+    *(f"--target-version=py3{n}" for n in (7, 8, 9)),
+)
 
 
 def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = None) -> Path:

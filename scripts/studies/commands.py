@@ -6,7 +6,9 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..configuration.error_report import report_user_errors
 from ..configuration.overrides import read_yaml_words
@@ -18,6 +20,7 @@ from .check_conditions import check_conditions
 from .history import record_launch
 from .launch_local import run_locally
 from .mlflow_study import track_study
+from .other_bundle import commands as other_bundle
 from .plan_text import describe_plan
 from .report.build import build_report
 from .report.record import StudyRecord
@@ -28,6 +31,7 @@ from .study_file import Study, read_study
 
 logger = logging.getLogger(__name__)
 REPORT = "report"
+_BASE = "bundle"  # key of a study file whose runs are those of another bundle
 
 
 def studying() -> None:
@@ -37,7 +41,11 @@ def studying() -> None:
         UserError: the study file is wrong, a condition can't be trained, or folders hold runs of other settings.
         Stopped: it was asked to stop; every run has saved its state.
     """
-    study, _ = _open()
+    config = _config()
+    if _BASE in config:
+        other_bundle.studying(config, _file_name(), _command())
+        return
+    study = _open(config)
     read_status(study.output_dir, all_runs(study))  # refuses folders of other settings
     block, _ = next_block(study, _left_alone(study))
     if block is not None:
@@ -52,7 +60,11 @@ def studying() -> None:
 
 def planning() -> None:
     """Print what the study does, how far it is and what it can show; with ``commands`` also write a line per run."""
-    study, config = _open()
+    config = _config()
+    if _BASE in config:
+        other_bundle.planning(config)
+        return
+    study = _open(config)
     print(describe_plan(study))
     block, reason = next_block(study)
     if config.get("commands"):
@@ -71,7 +83,11 @@ def planning() -> None:
 
 def reporting() -> None:
     """Write the report of what is there and print its verdict."""
-    study, _ = _open()
+    config = _config()
+    if _BASE in config:
+        other_bundle.reporting(config, _file_name(), _command())
+        return
+    study = _open(config)
     record = study_record(study, _file_name(), [_command()])
     folder = study.output_dir / REPORT
     page = build_report(record, folder)
@@ -80,16 +96,19 @@ def reporting() -> None:
     _say(study, record, page)
 
 
-def _open() -> tuple[Study, dict[str, object]]:
+def _config() -> dict[str, Any]:
     report_user_errors()
     read_yaml_words()
-    config = executed_config()
+    return executed_config()
+
+
+def _open(config: Mapping[str, Any]) -> Study:
     study = read_study(config)
     if study.saved_runs is not None:
         restored = restore_runs(study, study.saved_runs)
         if restored:
             logger.info("%d finished runs are taken from %s", restored, study.saved_runs)
-    return study, config
+    return study
 
 
 def _run_blocks(study: Study, block: Block | None) -> None:

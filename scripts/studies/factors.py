@@ -87,7 +87,18 @@ def find_conditions(factors: Any, merged: Mapping[str, Any]) -> tuple[Condition,
     """
     if not isinstance(factors, Mapping) or not factors:
         raise UserError("factors must say what is compared, such as {loss: [ce, adfl]}")
-    levels = [_levels(str(factor), given, merged) for factor, given in factors.items()]
+    return cross_levels([_levels(str(factor), given, merged) for factor, given in factors.items()])
+
+
+def cross_levels(levels: Sequence[Sequence[Condition]]) -> tuple[Condition, ...]:
+    """Every combination of one level of each factor, the first factor slowest.
+
+    Args:
+        levels: of each factor, each as a condition of its own.
+
+    Raises:
+        UserError: there are fewer than two combinations, or two would share their run folders.
+    """
     conditions = tuple(_combine(combination) for combination in itertools.product(*levels))
     if len(conditions) < 2:
         raise UserError(f"factors give the one condition {conditions[0].name}; a comparison needs at least two")
@@ -120,6 +131,15 @@ def refuse_unknown_settings(settings: Any, merged: Mapping[str, Any], where: str
 def _levels(factor: str, given: Any, merged: Mapping[str, Any]) -> list[Condition]:
     if factor == "data":
         raise UserError("data is no factor: cases of different data sets can't be compared; name one by parts")
+    return [_level(factor, name, value, merged) for name, value in named_levels(factor, given).items()]
+
+
+def named_levels(factor: str, given: Any) -> dict[str, Any]:
+    """The levels of a factor by their names, which those of a list get from their values.
+
+    Raises:
+        UserError: there are none, or one comes twice.
+    """
     named = dict(given) if isinstance(given, Mapping) else None
     if named is None and isinstance(given, Sequence) and not isinstance(given, str):
         named = {_text(value): value for value in given}
@@ -127,7 +147,7 @@ def _levels(factor: str, given: Any, merged: Mapping[str, Any]) -> list[Conditio
             raise UserError(f"factor {factor} has a level twice: {list(given)}")
     if not named:
         raise UserError(f"factor {factor} has no levels; give a list, such as [ce, adfl]")
-    return [_level(factor, str(name), value, merged) for name, value in named.items()]
+    return {str(name): value for name, value in named.items()}
 
 
 def _level(factor: str, name: str, value: Any, merged: Mapping[str, Any]) -> Condition:

@@ -6,15 +6,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..runs.resume import flatten
 from ..storage.atomic_files import write_text
-from .study_file import Study
 
 LAUNCHES = "launches.json"
+
+
+class Launched(Protocol):
+    """What is remembered of a study, of this bundle's or of another's."""
+
+    @property
+    def output_dir(self) -> Path:
+        """Its folder."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of its content."""
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The keys that make it, as given."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,7 @@ class History:
     changes: tuple[str, ...]
 
 
-def record_launch(study: Study) -> None:
+def record_launch(study: Launched) -> None:
     """Remember what the study is; does nothing where that is known already."""
     launches = _read(study.output_dir)
     if launches and launches[-1]["sha256"] == study.sha256:
@@ -38,7 +54,7 @@ def record_launch(study: Study) -> None:
     write_text(study.output_dir / LAUNCHES, json.dumps(launches, indent=1))
 
 
-def read_history(study: Study) -> History:
+def read_history(study: Launched) -> History:
     """What was launched first and what has changed since, changes that are not launched yet included."""
     launches = _read(study.output_dir)
     if not launches:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -26,10 +26,13 @@ from .run_record import BUSY, write_plan
 from .status import read_status
 
 PRELOADED = ["scripts.studies.preload"]
+Child = Callable[[Path, str, int], None]
 POLL = 2.0  # seconds between looks at runs that other processes have
 
 
-def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads: int | None) -> None:
+def run_locally(
+    study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads: int | None, child: Child | None = None
+) -> None:
     """Do what is missing of some runs, and return when all are done or failed.
 
     Each run is a process of its own, forked from one that has imported what every run needs. Runs that another starter
@@ -41,6 +44,8 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
         runs: what to do, in this order.
         jobs: runs at a time.
         threads: of each run; None: the cores that this process may use, divided by jobs.
+        child: what the process of a run does with the study's folder, the run's name and its threads, and ends with the
+            exit codes of ``run_one``; by default a run of this bundle.
 
     Raises:
         Stopped: SIGINT or SIGTERM came; every run has saved its state.
@@ -52,7 +57,7 @@ def run_locally(study_dir: Path, runs: Sequence[PlannedRun], jobs: int, threads:
         return
     done = len(runs) - len(waiting)
     with (
-        Pool(study_dir, jobs, threads or max(1, len(os.sched_getaffinity(0)) // jobs)) as pool,
+        Pool(study_dir, jobs, threads or max(1, len(os.sched_getaffinity(0)) // jobs), child) as pool,
         _stop_on_signals(),
         tqdm(total=len(runs), initial=done, desc="runs", unit="run", disable=None) as bar,
     ):
@@ -91,10 +96,11 @@ def _work(pool: Pool, waiting: deque[PlannedRun], bar: Any) -> None:
 class Pool:
     """Processes of runs, forked from one that has imported everything."""
 
-    def __init__(self, study_dir: Path, jobs: int, threads: int) -> None:
+    def __init__(self, study_dir: Path, jobs: int, threads: int, child: Child | None = None) -> None:
         self.study_dir = study_dir
         self.jobs = jobs
         self.threads = threads
+        self.child = child or _child
         self.running: dict[BaseProcess, PlannedRun] = {}
         self._context = multiprocessing.get_context("forkserver")
 
@@ -110,7 +116,7 @@ class Pool:
 
     def start(self, run: PlannedRun) -> None:
         """Start a run."""
-        process = self._context.Process(target=_child, args=(self.study_dir, run.name, self.threads), name=run.name)
+        process = self._context.Process(target=self.child, args=(self.study_dir, run.name, self.threads), name=run.name)
         process.start()
         self.running[process] = run
 

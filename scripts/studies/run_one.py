@@ -15,13 +15,14 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
-from ..configuration.error_report import user_message
+from ..configuration.error_report import causes, user_message
 from ..configuration.keys import BASE_CONFIG
 from ..errors import UserError
 from ..runs.lock import lock_run
@@ -45,8 +46,20 @@ def main(arguments: list[str] | None = None) -> int:
     return do_run(given.study_dir.resolve(), name, given.threads)
 
 
-def do_run(study_dir: Path, name: str, threads: int | None = None) -> int:
-    """Train and score a run; what it says goes to ``log.txt`` in its folder. Returns the exit code."""
+def do_run(
+    study_dir: Path,
+    name: str,
+    threads: int | None = None,
+    train_and_score: Callable[[Path, PlannedRun, int | None], None] | None = None,
+) -> int:
+    """Train and score a run; what it says goes to ``log.txt`` in its folder. Returns the exit code.
+
+    Args:
+        study_dir: folder of the study.
+        name: of the run.
+        threads: of the run; None: as many as torch takes.
+        train_and_score: what is done in the run's folder; by default this bundle's training and evaluation.
+    """
     signal.signal(signal.SIGTERM, _stop)
     try:
         run = read_plan(study_dir, name)
@@ -62,13 +75,14 @@ def do_run(study_dir: Path, name: str, threads: int | None = None) -> int:
     try:
         _begin(folder, run)
         if not is_done(folder, run.role):
-            _train_and_score(folder, run, threads)
+            (train_and_score or _train_and_score)(folder, run, threads)
         return 0
     except Stopped:
         return EXIT_CODE
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         traceback.print_exc()
-        write_failure(folder, user_message(error) or f"{type(error).__name__}: {_first_line(error)}")
+        cause = causes(error)[-1]  # what MONAI has wrapped it in says no more than which key it was
+        write_failure(folder, user_message(error) or f"{type(cause).__name__}: {_first_line(cause)}")
         return 1
     finally:
         _add_seconds(folder, time.monotonic() - started)

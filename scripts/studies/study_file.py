@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +15,7 @@ from monai.utils import path_to_sqlite_uri
 
 from ..errors import UserError
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
+from .file_values import number_between, one_of, refuse_unknown, study_name, whole_number
 from .primary_score import check_score
 from .slurm_settings import SETTINGS
 
@@ -37,7 +36,6 @@ PLACE: dict[str, Any] = {
     "slurm": None, "commands": None, "saved_runs": None,
 }  # fmt: skip
 RUN_PLACES = ("dataset_dir", "device")  # of the second group, what each run is given
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         UserError: a key is unknown or missing, a value can't be used, a part does not exist; one line.
     """
     given = {key: value for key, value in config.items() if key not in COMMANDS and key != "imports"}
-    _refuse_unknown(given, {**CONTENT, **PLACE}, "a study file")
+    refuse_unknown(given, {**CONTENT, **PLACE}, "a study file")
     value = {**CONTENT, **PLACE, **given}
     name = _name(value["study"], value["protocol"])
     files = find_parts(value["parts"])
@@ -125,7 +123,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
     conditions = find_conditions(value["factors"], merged)
     names = [condition.name for condition in conditions]
     content = {key: value[key] for key in CONTENT}
-    hours = _number(value["hours"], "hours", 0.0, None)
+    hours = number_between(value["hours"], "hours", 0.0, None)
     return Study(
         name=name,
         question=str(value["question"]).strip(),
@@ -137,16 +135,16 @@ def read_study(config: Mapping[str, Any]) -> Study:
         num_folds=num_folds,
         run_folds=run_folds,
         score=check_score(value["score"], merged.get("labels"), conditions),
-        margin=_number(value["margin"], "margin", 0.0, 1.0) or 0.01,
-        reference=_one_of(value["reference"], names, "reference"),
+        margin=number_between(value["margin"], "margin", 0.0, 1.0) or 0.01,
+        reference=one_of(value["reference"], names, "reference"),
         unit=str(value["unit"]),
         tune=_tune(value["tune"], value["factors"]),
         hours=hours,
-        paper_table=None if value["paper_table"] is None else _whole(value["paper_table"], "paper_table", 2, 7),
+        paper_table=None if value["paper_table"] is None else whole_number(value["paper_table"], "paper_table", 2, 7),
         output_dir=Path(value["output_dir"] or f"runs/studies/{name}").expanduser().resolve(),
         tracking_uri=_tracking_uri(value),
-        jobs=_whole(value["jobs"], "jobs", 1, 1000),
-        threads=None if value["threads"] is None else _whole(value["threads"], "threads", 1, 1000),
+        jobs=whole_number(value["jobs"], "jobs", 1, 1000),
+        threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),
         slurm=_slurm(value["slurm"]),
         saved_runs=None if value["saved_runs"] is None else Path(str(value["saved_runs"])).expanduser().resolve(),
         content=json.loads(json.dumps(content, default=str)),
@@ -162,17 +160,8 @@ def _tracking_uri(value: Mapping[str, Any]) -> str | None:
     return str(path_to_sqlite_uri(Path("runs/mlflow.db").resolve()))
 
 
-def _refuse_unknown(given: Iterable[str], known: Mapping[str, Any], where: str) -> None:
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise UserError(f"unknown key '{key}' of {where}: {hint}")
-
-
 def _name(name: Any, protocol: Any) -> str:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise UserError(f"study must name the study by letters, digits, '.', '_' and '-', got {name!r}")
+    name = study_name(name)
     if protocol not in PROTOCOLS:
         raise UserError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     return name if protocol == PROTOCOLS[0] else f"{name}-{protocol}"
@@ -184,10 +173,10 @@ def _folds(value: Mapping[str, Any]) -> tuple[int, int]:
     if value["protocol"] == PROTOCOLS[1] and not isinstance(folds, Mapping):
         return LEAKY_FOLDS
     if isinstance(folds, Mapping):
-        _refuse_unknown(folds, {"number": None, "run": None}, "folds")
-        number = _whole(folds.get("number"), "folds::number", 1, 1000)
-        return number, _whole(folds.get("run"), "folds::run", 1, number)
-    number = _whole(folds, "folds", 1, 1000)
+        refuse_unknown(folds, {"number": None, "run": None}, "folds")
+        number = whole_number(folds.get("number"), "folds::number", 1, 1000)
+        return number, whole_number(folds.get("run"), "folds::run", 1, number)
+    number = whole_number(folds, "folds", 1, 1000)
     if number == 2:
         raise UserError("folds must be 3 or more (train, validation, test), or 1 for a data set with parts of its own")
     return number, number
@@ -197,7 +186,7 @@ def _repeats(repeats: Any, hours: float | None) -> int:
     from .race import LOOKS
 
     if hours is None:
-        return _whole(repeats, "repeats", 1, MOST_REPEATS)
+        return whole_number(repeats, "repeats", 1, MOST_REPEATS)
     if repeats is not None:
         raise UserError(f"hours makes the study a race, which looks after {LOOKS} repeats; leave repeats away")
     return int(LOOKS[-1])
@@ -218,28 +207,5 @@ def _slurm(slurm: Any) -> Mapping[str, Any] | None:
         return {}
     if not isinstance(slurm, Mapping):
         raise UserError(f"slurm must be true or hold settings such as {{time: '04:00:00'}}, got {slurm!r}")
-    _refuse_unknown(slurm, SETTINGS, "slurm")
+    refuse_unknown(slurm, SETTINGS, "slurm")
     return slurm
-
-
-def _one_of(value: Any, known: Iterable[str], key: str) -> str | None:
-    known = list(known)
-    if value is not None and value not in known:
-        raise UserError(f"{key} must be one of the conditions {', '.join(known)}, got {value!r}")
-    return None if value is None else str(value)
-
-
-def _whole(value: Any, key: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise UserError(f"{key} must be a whole number, {least} to {most}, got {value!r}")
-    return value
-
-
-def _number(value: Any, key: str, above: float, most: float | None) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= above or (most and value >= most):
-        raise UserError(
-            f"{key} must be a number above {above:g}{f' and below {most:g}' if most else ''}, got {value!r}"
-        )
-    return float(value)

@@ -16,7 +16,7 @@ from monai.bundle import ConfigParser, load
 from safetensors.torch import load_file
 
 from scripts.networks import UNet
-from scripts.release.build import NAME, build_bundle, main
+from scripts.release.build import NAME, _format, build_bundle, main
 from scripts.release.zoo_rules import find_faults
 from scripts.runs.checkpoint import load as load_weights
 from scripts.runs.checkpoint import save
@@ -135,3 +135,13 @@ def test_a_run_that_is_not_there_is_one_line_and_nothing_is_made(
     assert main(["second", "--output_dir", str(tmp_path / "runs"), "--dist", str(tmp_path / "dist")]) == 1
     assert capsys.readouterr().err.startswith("error: no run 'second' under")
     assert not (tmp_path / "dist").exists()
+
+
+def test_the_copy_is_formatted_also_below_a_folder_that_formatters_leave_out(tmp_path: Path) -> None:
+    for tool in ("black", "isort"):
+        pytest.importorskip(tool, reason=f"{tool} is not installed")
+    file = tmp_path / "dist" / "bundle" / "module.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("import sys\nimport os\nnumbers = [\n    1,\n]\n")
+    _format(file.parent)
+    assert file.read_text() == "import os\nimport sys\n\nnumbers = [1]\n"

@@ -60,7 +60,7 @@ def _check(folder: Path, steps: list[str]) -> int:
             finding = STEPS[name](folder)
         except CommandError as error:
             finding = Finding([str(error)])
-        print(f"{name}: {'FAULTS' if finding.faults else 'good'} ({time.monotonic() - start:.0f} s)", flush=True)
+        print(f"{name}: {finding.state} ({time.monotonic() - start:.0f} s)", flush=True)
         faults += [f"{name}: {fault}" for fault in finding.faults]
         unchecked += [f"{name}: {one}" for one in finding.unchecked]
     for line in [*faults, *(f"not checked here: {one}" for one in unchecked)]:

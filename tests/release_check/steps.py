@@ -14,10 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Finding:
-    """What is wrong, and what could not be looked at here."""
+    """What is wrong, what could not be looked at here, and whether anything could be."""
 
     faults: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    looked: bool = True
+
+    @property
+    def state(self) -> str:
+        """In a word or two: nothing is called good that was not looked at."""
+        if self.faults:
+            return "FAULTS"
+        return "not checked" if not self.looked else "good, as far as it was checked" if self.unchecked else "good"
 
 
 class CommandError(RuntimeError):

@@ -25,16 +25,19 @@ def check_weaknesses(folder: Path) -> Finding:
             run(["python", "-m", "pip_audit", "--progress-spinner", "off", *options], folder)
         except CommandError as error:  # 1 also where weaknesses were found, and then there is an answer
             if not answer.is_file():
-                return Finding([], [f"weaknesses of dependencies: pip-audit had no answer ({str(error)[-200:]})"])
+                said = " ".join(str(error).split())[-200:]
+                return Finding([], [f"no dependency: pip-audit had no answer ({said})"], looked=False)
         found = json.loads(answer.read_text(encoding="utf-8"))["dependencies"]
     faults = [
         f"{one['name']} {one['version']}: {weakness['id']}, remedied in {', '.join(weakness['fix_versions']) or 'none'}"
         for one in found
         for weakness in one.get("vulns", [])
     ]
-    skipped = [one["name"] for one in found if "skip_reason" in one]
-    unchecked = [f"weaknesses of {len(skipped)} of {len(pins)} dependencies: PyPI said nothing of them"]
-    return Finding(faults, unchecked if skipped else [])
+    skipped = [one for one in found if "skip_reason" in one]
+    if not skipped:
+        return Finding(faults)
+    unchecked = f"{len(skipped)} of {len(pins)} dependencies, such as {skipped[0]['name']}: {skipped[0]['skip_reason']}"
+    return Finding(faults, [unchecked], looked=len(skipped) < len(pins))
 
 
 def check_sbom(folder: Path) -> Finding:
