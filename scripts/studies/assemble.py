@@ -15,6 +15,7 @@ from .collect import (
     find_exclusions,
     read_progress,
     record_of,
+    split_cases,
     split_hashes,
 )
 from .example_cases import find_overlays
@@ -54,7 +55,8 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
     statuses = read_status(folder, all_runs(study))
     planned = {run.name for run in analysed_runs(study)}
     finished = [status.run for status in statuses if status.state == "done" and status.run.name in planned]
-    scores = collect_scores(folder, finished, study.score)
+    tests = collect_scores(folder, finished, study.score)
+    scores = split_cases(tests) if study.leaky else tests
     curves, paths = collect_curves(folder, finished)
     trials = tuning_trials(study, folder) if study.tune else []
     state = race_state(study, chosen_rates(trials), _failed(statuses)) if study.hours is not None else None
@@ -78,7 +80,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         failures=[Failure(s.run.name, s.last_line, s.run.condition) for s in statuses if s.state == "failed"],
         early_ends=find_early_ends(folder, finished),
         exclusions=find_exclusions(scores),
-        overlays=find_overlays(folder, finished, scores, winner),
+        overlays=find_overlays(folder, finished, tests, winner),
         hours=sum(status.seconds for status in statuses) / 3600,
         race=state.race if state is not None and state.race.chosen is not None else None,
         race_ended=_ended(state),

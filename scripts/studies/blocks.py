@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from .collect import collect_scores
+from .collect import collect_scores, split_cases
 from .grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
 from .race import LOOKS, Race, next_step, watch
 from .score_rows import score_table
@@ -128,7 +128,7 @@ def _look(study: Study, rates: Mapping[str, float], losses: Sequence[str], repea
     """Look at the first repeats; a loss without a score in one of them, since its runs failed, is out."""
     statuses = read_status(study.output_dir, plan_repeats(study, range(1, repeats + 1), rates))
     finished = [status.run for status in statuses if status.state == "done"]
-    scores = collect_scores(study.output_dir, finished, study.score)
+    scores = split_cases(collect_scores(study.output_dir, finished, study.score))
     first = {loss for loss in losses if any(run.condition == loss and run.repeat == 1 for run in finished)}
     there = tuple(loss for loss in losses if loss in first)
     if len(there) < 2:

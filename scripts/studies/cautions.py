@@ -51,6 +51,10 @@ class Caution:
 def find_cautions(table: ScoreTable, kind: Kind) -> tuple[Caution, ...]:
     """What a reader of the analysis has to know of the design and the scores."""
     found = [Caution(*OF_DESIGN[kind])] if kind in OF_DESIGN else []
+    if kind == "one repeat" and table.leaky:
+        found = [
+            Caution(kind, "There is one repeat, and its runs share the patients that they were trained and tested on.")
+        ]
     if table.num_patients < FEWEST_PATIENTS:
         text = f"There are only {table.num_patients} independent patients (or other units): estimates, no conclusions."
         found.append(Caution("too few patients", text))

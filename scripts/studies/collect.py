@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -36,6 +37,28 @@ def collect_scores(study_dir: Path, runs: Sequence[PlannedRun], score: str) -> l
         UserError: a table can't be read or has no such score.
     """
     return [row for run in runs for row in _rows(study_dir / run.name, run, score)]
+
+
+def split_cases(scores: Sequence[CaseScore]) -> list[CaseScore]:
+    """Make what each run has tested of a volume a case of its own, where runs of a repeat share out a volume's images.
+
+    They do where images are dealt, whatever they show (``random_images_leaky``). Cases that one run of a repeat has
+    tested whole keep their names.
+    """
+    folds: dict[tuple[int, str], set[int]] = {}
+    for score in scores:
+        folds.setdefault((score.repeat, score.case), set()).add(score.fold)
+    shared = {case for (_, case), found in folds.items() if len(found) > 1}
+    return [
+        replace(
+            score,
+            case=f"{score.case} (images of repeat {score.repeat}, fold {score.fold})",
+            patient=score.patient or score.case,
+        )
+        if score.case in shared
+        else score
+        for score in scores
+    ]
 
 
 def collect_curves(study_dir: Path, runs: Sequence[PlannedRun]) -> tuple[list[Curve], list[WeightPath]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..errors import UserError
 from ..runs.run_files import SPLIT
 from .blocks import all_runs, hours_a_repeat, hours_used, parallel_runs
-from .collect import collect_scores, lost_in_validation, read_progress
+from .collect import collect_scores, lost_in_validation, read_progress, split_cases
 from .components import Components
 from .convergence import LOST, late_rise
 from .decision import analyse
@@ -126,7 +126,7 @@ def _noise(study: Study, statuses: Sequence[RunStatus]) -> tuple[Components, str
     if len({run.repeat for run in done}) < 2:
         return assumed
     try:
-        table = score_table(collect_scores(study.output_dir, done, study.score), leaky=study.leaky)
+        table = score_table(split_cases(collect_scores(study.output_dir, done, study.score)), leaky=study.leaky)
     except UserError:  # the report says it; a plan can be made without
         return assumed
     components = analyse(table, study.margin, study.reference).components

@@ -17,6 +17,7 @@ from scripts.studies.assemble import study_record
 from scripts.studies.blocks import all_runs, next_block, race_state
 from scripts.studies.grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
 from scripts.studies.plan_text import describe_plan
+from scripts.studies.report.build import build_report
 from scripts.studies.report.rates import rates_caution, rates_in_words
 from scripts.studies.run_record import RECORD, write_failure
 from scripts.studies.status import PART, read_status
@@ -37,6 +38,8 @@ def finish(study: Study, run: PlannedRun, seconds: float = 3600.0, score: float 
     (folder / RECORD).write_text(json.dumps(record))
     rng = np.random.default_rng(run.repeat)
     dealt = rng.permutation(CASES)[run.fold :: study.num_folds]  # alike for every condition of a repeat
+    if study.leaky:  # some images of each volume
+        dealt = np.asarray(CASES)
     mean = QUALITY.get(run.condition, 0.8) if score is None else score
     noise = np.random.default_rng(abs(hash((run.repeat, run.fold))) % 1000).normal(0, 0.02, len(dealt))
     own = np.random.default_rng(zlib.crc32(run.name.encode())).normal(0, 0.001, len(dealt))
@@ -154,6 +157,26 @@ def test_one_learning_rate_for_all_is_said_to_favour_losses_with_larger_gradient
     study = tiny_study(tmp_path, tune=False)
     assert "Equal rates favour losses with larger gradients" in rates_caution(study_record(study, "study.yaml", []))
     assert "none: equal learning rates favour losses with larger gradients" in describe_plan(study)
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_volumes_whose_images_are_dealt_are_reported_by_what_each_run_tested(tmp_path: Path, repeats: int) -> None:
+    folds = {"number": 4, "run": 4}
+    factors = {"loss": ["ce", "adfl"]}
+    study = tiny_study(tmp_path, factors=factors, repeats=repeats, folds=folds, protocol="random_images_leaky")
+    for run in all_runs(study):
+        finish(study, run)
+    record = study_record(study, "study.yaml", [])
+    assert len(record.scores) == 2 * 4 * repeats * len(CASES)
+    assert {score.patient for score in record.scores} == set(CASES)
+    assert "Case00 (images of repeat 1, fold 3)" in {score.case for score in record.scores}
+    page = build_report(record, tmp_path / "report")
+    said = (page.parent / "methods.txt").read_text()
+    assert "30 patients" in said
+    assert "Images were dealt at random, whatever patient they show" in said
+    assert "new partition" not in said
+    assert "parted by patient" not in page.read_text()
+    assert "16 done" in describe_plan(study) if repeats == 2 else "8 done" in describe_plan(study)
 
 
 def test_two_hundred_finished_runs_are_planned_and_collected_in_seconds(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ doi:10.1148/ryai.240300) and MICCAI's reproducibility checklist; the wording is 
 from __future__ import annotations
 
 from .context import Context
-from .rates import rates_in_words
+from .rates import by_value, rates_in_words
 from .tables import Cell, Table, number
 from .words import count, listed
 
@@ -50,8 +50,10 @@ def _aim(context: Context) -> list[Item]:
 def _data(context: Context) -> list[Item]:
     study, table = context.study, context.analysis.table
     left_out = f"{count(len(study.exclusions), 'case')} left out; see the report" if study.exclusions else ""
-    mixing = (
-        "but not kept apart: cases of one lie in training and test parts" if table.leaky else "whole ones kept together"
+    parted = (
+        f"images dealt at random: those of one {study.unit} lie in training and test parts"
+        if study.leaky
+        else f"parted by {study.unit}, whole ones kept together"
     )
     return [
         ("Source, period and sites of the data", _setting(context, "data")),
@@ -61,7 +63,7 @@ def _data(context: Context) -> list[Item]:
         ("Preparation of the images", _setting(context, "preprocessing", "image size", "pixel spacing")),
         ("Reference standard: who annotated, how, how well they agree", ""),
         ("Number of independent units", count(table.num_patients, study.unit)),
-        ("Parts for training, validation and test", f"parted by {study.unit}, {mixing}; {_folds(context)}"),
+        ("Parts for training, validation and test", f"{parted}; {_folds(context)}"),
         ("Test on data from elsewhere", ""),
         ("Reason for the sample size", ""),
     ]
@@ -127,7 +129,9 @@ def _sharing(context: Context) -> list[Item]:
 
 
 def _setting(context: Context, *names: str) -> str:
-    found = [f"{name}: {context.study.settings[name]}" for name in names if name in context.study.settings]
+    differing = {name: by_value(values) for name, values in context.study.differing.items()}
+    known = {**context.study.settings, **differing}
+    found = [f"{name}: {known[name]}" for name in names if name in known]
     return "; ".join(found)
 
 

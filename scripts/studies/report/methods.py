@@ -73,12 +73,15 @@ def _design(context: Context) -> list[Sentence]:
             sources,
         ),
         (f"Each loss was trained in {parts}", ()),
-        (DESIGNS[context.analysis.design].format(unit=study.unit), ()),
     ]
-    if table.leaky:
-        sentences.append(
-            (f"Cases of one {study.unit} lie in training and test parts, as in the protocol that is repeated here", ())
+    if study.leaky:
+        dealt = (
+            f"Images were dealt at random, whatever {study.unit} they show, so that images of one {study.unit} lie in "
+            "training and test parts, as in the protocol that is repeated here"
         )
+        sentences.append((dealt, ()))
+    else:
+        sentences.append((DESIGNS[context.analysis.design].format(unit=study.unit), ()))
     if study.race is not None:
         looks = listed([str(look.repeats) for look in study.race.looks]) or "no"
         sentences.append(
