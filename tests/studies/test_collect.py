@@ -40,7 +40,7 @@ def test_jobs_share_the_cores_that_the_process_may_use(tmp_path: Path, monkeypat
     class ThreadsError(Exception):
         pass
 
-    def pool(_study_dir: Path, _jobs: int, threads: int) -> None:
+    def pool(_study_dir: Path, _jobs: int, threads: int, *_: object) -> None:
         raise ThreadsError(threads)
 
     monkeypatch.setattr(launch_local.os, "cpu_count", lambda: 64)
