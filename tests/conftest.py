@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.quicker import VARIABLE, leave_torchs_trace_alone, read_configs_once, run_of_a_study, write_small_picture
+from tests.quicker import (
+    VARIABLE,
+    do_not_wait_for_the_disk,
+    leave_torchs_trace_alone,
+    read_configs_once,
+    run_of_a_study,
+    small_pictures,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,9 +46,10 @@ def _mlflow_tables_are_made_once(tmp_path_factory: pytest.TempPathFactory) -> No
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _configs_are_read_once() -> None:
+def _trainings_are_quick() -> None:
     if "tests.workflows" in sys.modules:
         read_configs_once()
+        do_not_wait_for_the_disk()
     leave_torchs_trace_alone()
 
 
@@ -52,7 +60,7 @@ def _pictures_are_small(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matplotlib.figure.Figure.savefig", write_small_picture)
+        patch.setattr("matplotlib.figure.Figure.savefig", small_pictures())
         patch.setattr("scripts.studies.launch_local._child", run_of_a_study)
         patch.setenv(VARIABLE, "1")
         yield

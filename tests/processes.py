@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import runpy
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -21,17 +20,15 @@ from typing import Any
 import torch
 
 from tests.mlflow_tables import VARIABLE, copy_tables_from
+from tests.ports import free_ports
 from tests.quicker import be_quicker
+from tests.waiting import SECONDS
 from tests.workflows import ROOT
-
-SECONDS = 240  # that processes may take before a test gives them up
 
 
 def start(count: int, log: Path, function: Callable[..., Any], *args: Any) -> list[BaseProcess]:
     """Start processes that share a training and call a function each; their output goes to ``<log>.<number>``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_ports()
     found = []
     for rank in range(count):
         numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}

@@ -12,6 +12,8 @@ from ignite.engine import Engine, Events
 from tests.conditions import LOSSES, WITH_ACW, alone, condition, digest, resolved
 from tests.workflows import run_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

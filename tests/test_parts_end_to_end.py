@@ -11,6 +11,8 @@ import torch
 from tests.conditions import NARROW
 from tests.workflows import run_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 PARTS = ("network_unet.yaml", "loss_acw_ce.yaml", "optimizer_sgdm.yaml")
 
 

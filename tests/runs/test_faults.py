@@ -24,6 +24,8 @@ from scripts.runs.run_folder import open_run_dir
 from tests.processes import SECONDS, end, send, start_command, start_one, wait_for
 from tests.workflows import run_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
 
 

@@ -32,6 +32,7 @@ def start(folder: Path, **overrides: Any) -> ConfigWorkflow:
     settings = {NETWORK: "tests.tiny_network.TinyNetwork", "max_epochs": EPOCHS, "augmentation": True, **overrides}
     settings["tracking_uri"] = f"sqlite:///{folder.parent / 'mlflow.db'}"  # one for all, as making one takes seconds
     settings["dataset_dir"] = str(folder.parent / "data")
+    settings["data_settings::prepared_dir"] = str(folder.parent / "prepared")
     workflow = make_workflow("train.yaml", **tiny_overrides(folder, bundle_root=str(folder), **settings))
     workflow.initialize()
     return workflow

@@ -7,6 +7,8 @@ import pytest
 from tests import torture
 from tests.processes import end, start_one
 
+PICTURES = "small"  # see tests/quicker.py
+
 
 @pytest.mark.slow
 def test_trainings_killed_at_random_moments_lose_nothing(tmp_path: Path) -> None:

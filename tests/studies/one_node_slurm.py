@@ -14,6 +14,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.ports import free_ports
+from tests.waiting import wait_until
+
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "scontrol", "squeue")
 DAEMONS = ("slurmd", "slurmctld", "munged")
 SETTINGS = """\
@@ -67,7 +70,7 @@ def one_node_slurm(folder: Path) -> Iterator[None]:
     host = socket.gethostname().split(".")[0]
     seen = subprocess.run(["slurmd", "-C"], capture_output=True, text=True, check=True).stdout
     cpus, memory = (re.search(rf"{word}=(\d+)", seen)[1] for word in ("CPUs", "RealMemory"))  # type: ignore[index]
-    port = _free_port()
+    port = free_ports(2)
     values = {"host": host, "folder": folder, "port": port, "next_port": port + 1, "cpus": cpus, "memory": memory}
     (folder / "slurm.conf").write_text(SETTINGS.format(**values))
     (folder / "munge.key").write_bytes(secrets.token_bytes(1024))
@@ -78,7 +81,7 @@ def one_node_slurm(folder: Path) -> Iterator[None]:
         _start(["munged", "--force", *(f"--{key}={folder / value}" for key, value in _munge_files().items())])
         _start(["slurmctld", "-c", "-i"])
         _start(["slurmd", "-N", host, "-c"])
-        _wait_until_idle()
+        wait_until(_is_idle, lambda: what_is(folder))
         yield
     finally:
         for name in DAEMONS:
@@ -148,16 +151,6 @@ def _stop(pid_file: Path) -> None:
             time.sleep(0.05)
 
 
-def _wait_until_idle() -> None:
-    for _ in range(300):
-        answer = subprocess.run(["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, check=False)
-        if "idle" in answer.stdout:
-            return
-        time.sleep(0.1)
-    raise TimeoutError("Slurm's node does not get ready")
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def _is_idle() -> bool:
+    answer = subprocess.run(["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, check=False)
+    return "idle" in answer.stdout

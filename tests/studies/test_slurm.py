@@ -30,8 +30,10 @@ from tests.studies.one_node_slurm import (
     set_time_limit,
     what_is,
 )
-from tests.studies.tiny_study import lend_data, tiny_study
+from tests.studies.tiny_study import lend_data, make_tables, tiny_study
 from tests.workflows import ROOT
+
+PICTURES = "small"  # see tests/quicker.py
 
 PATIENCE = 280  # seconds, for each thing that is waited for
 
@@ -105,7 +107,9 @@ ONE_FOLD = {"number": 3, "run": 1}
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study of two runs that were never stopped."""
-    study = tiny_study(tmp_path_factory.mktemp("reference"), folds=ONE_FOLD)
+    folder = tmp_path_factory.mktemp("reference")
+    make_tables(folder)
+    study = tiny_study(folder, folds=ONE_FOLD)
     run_locally(study.output_dir, all_runs(study), 2, 1)
     return study
 
@@ -123,33 +127,23 @@ def tables(study: Study, runs: Sequence[PlannedRun]) -> list[bytes]:
 
 
 @pytest.mark.timeout(900)
-def test_preempted_runs_are_requeued_go_on_and_end_with_the_scores_of_runs_that_never_stopped(
+def test_runs_whose_time_is_up_or_that_are_preempted_are_requeued_and_end_with_the_scores_of_runs_that_never_stopped(
     slurm: Path, reference: Study, tmp_path: Path
 ) -> None:
     study, hold = held_study(reference, tmp_path)
     runs, logs = all_runs(study), (slurm, study.output_dir)
-    job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:30:00", "partition": "low", "at_once": 2}))
+    settings = {"cpus": 1, "time": "00:30:00", "partition": "low", "at_once": 2, "lead": 600}
+    job = submit(write_array(study.output_dir, runs, settings))
+    slow, preempted = f"{job}_0", f"{job}_1"
     _wait(lambda: all((study.output_dir / run.name / LAST).is_file() for run in runs), "every run keeps a state", logs)
+    set_time_limit(slow, minutes=10)  # so that less than the lead is left
+    _wait(lambda: restarts(slow) >= 1, "the task whose time is up is requeued", logs)
+    assert restarts(preempted) == 0
+    set_time_limit(slow, minutes=30)
     urgent = _submit_urgent_job(tmp_path)
-    _wait(lambda: restarts(job) >= 1, "the preempted tasks are requeued", logs)
+    _wait(lambda: restarts(preempted) >= 1, "the preempted task is requeued", logs)
     _wait(lambda: not in_queue(urgent), "the urgent job ends", logs)
-    hold.unlink()
-    _end(study, runs, job, logs)
-    assert tables(study, runs) == tables(reference, runs)
-
-
-@pytest.mark.timeout(900)
-def test_a_run_whose_time_is_up_is_requeued_and_ends_with_the_scores_of_one_that_never_stopped(
-    slurm: Path, reference: Study, tmp_path: Path
-) -> None:
-    study, hold = held_study(reference, tmp_path)
-    runs, logs = all_runs(study)[:1], (slurm, study.output_dir)
-    job = submit(write_array(study.output_dir, runs, {"cpus": 1, "time": "00:30:00", "partition": "low", "lead": 600}))
-    _wait(lambda: (study.output_dir / runs[0].name / LAST).is_file(), "the run keeps a state", logs)
-    set_time_limit(job, minutes=10)  # so that less than the lead is left
-    _wait(lambda: restarts(job) >= 1, "the task whose time is up is requeued", logs)
-    assert not (study.output_dir / runs[0].name / FAILED).exists()
-    set_time_limit(job, minutes=30)
+    assert not [run.name for run in runs if (study.output_dir / run.name / FAILED).exists()]
     hold.unlink()
     _end(study, runs, job, logs)
     assert tables(study, runs) == tables(reference, runs)
@@ -195,4 +189,4 @@ def _wait(true: Callable[[], bool], what: str, logs: tuple[Path, Path]) -> None:
             texts = [path for pattern in ("slurm/*.out", "*/log.txt") for path in sorted(study.glob(pattern))]
             said = "\n".join(f"{path}:\n{path.read_text(errors='replace')[-2000:]}" for path in texts)
             pytest.fail(f"in vain waited until {what}\n{what_is(slurm)}\n{said}")
-        time.sleep(0.2)
+        time.sleep(0.5)

@@ -26,8 +26,10 @@ from scripts.studies.run_record import LOG, write_plan
 from scripts.studies.status import read_status
 from scripts.studies.study_file import Study
 from tests.processes import SECONDS
-from tests.studies.tiny_study import command, lend_data, tiny_config, tiny_study
+from tests.studies.tiny_study import command, lend_data, make_tables, tiny_config, tiny_study
 from tests.workflows import ROOT, run_workflow
+
+PICTURES = "small"  # see tests/quicker.py
 
 
 def files_below(folder: Path) -> dict[str, int]:
@@ -40,6 +42,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("done")
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     (folder / "models_before.json").write_text(json.dumps(files_below(ROOT / "models")))
+    make_tables(folder)
     command(tiny_config(folder), "studying", folder)
     return folder
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import yaml
 from monai.bundle import ConfigWorkflow
 
@@ -66,6 +67,13 @@ def lend_data(of: Path, to: Path) -> None:
     for name in ("data", "prepared"):
         shutil.copytree(of / "study" / name, study / name)
     shutil.copy(of / "study" / "mlflow.db", study)
+
+
+def make_tables(folder: Path) -> None:
+    """Make the tables of MLflow of a study below ``folder`` as this process makes them: as a copy (mlflow_tables)."""
+    study = folder / "study"
+    study.mkdir(parents=True, exist_ok=True)
+    mlflow.MlflowClient(f"sqlite:///{study / 'mlflow.db'}").search_experiments()
 
 
 def command(config: dict[str, Any], name: str, folder: Path, **overrides: Any) -> None:

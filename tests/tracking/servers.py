@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 import urllib.request
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests.ports import free_ports
 from tests.processes import SECONDS, start_one
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def serve(store: str, folder: Path, port: int) -> None:
@@ -40,7 +34,7 @@ class Server:
 
     def __init__(self, folder: Path, store: str | None = None) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = free_ports()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.store = store or f"sqlite:///{folder / 'server.db'}"
         self._process: BaseProcess | None = None

@@ -14,6 +14,7 @@ from scripts.storage.locks import file_lock
 from scripts.tracking import MlflowMirror, sync_runs
 from scripts.tracking.uploader import Uploader
 from tests.tracking.fake_mlflow import FakeMlflow
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -31,24 +32,17 @@ def begin(folder: Path, uri: str, patience: float) -> Uploader:
     return uploader
 
 
-def wait_until(condition: object) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not happen within two minutes"
-        time.sleep(0.02)
-
-
 def test_a_training_that_ends_while_others_hold_the_store_is_finished(server: FakeMlflow, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     uploader = begin(run_dir, server.uri, patience=0.1)
     with file_lock(run_dir / ".tracking.lock"):
         uploader.start()
-        wait_until(lambda: uploader.mirror.waiting)
+        wait_until(lambda: uploader.mirror.waiting, lambda: uploader.mirror.state)
         began = time.monotonic()
         assert not uploader.close("FINISHED")
         assert 0.9 < time.monotonic() - began < 30  # waiting is no silence, but it has an end
         assert '"FINISHED"' in (run_dir / "metrics.jsonl").read_text()
-    wait_until(lambda: not uploader.mirror.pending)
+    wait_until(lambda: not uploader.mirror.pending, lambda: uploader.mirror.state)
     sync_runs(tmp_path)
     assert server.run["info"]["status"] == "FINISHED"
 
@@ -58,7 +52,7 @@ def test_waiting_for_others_is_no_silence(server: FakeMlflow, tmp_path: Path) ->
     lock = file_lock(tmp_path / "run" / ".tracking.lock")
     lock.__enter__()
     uploader.start()
-    wait_until(lambda: uploader.mirror.waiting)
+    wait_until(lambda: uploader.mirror.waiting, lambda: uploader.mirror.state)
     Timer(5, lambda: lock.__exit__(None, None, None)).start()
     assert uploader.close("FINISHED")
     assert server.run["info"]["status"] == "FINISHED"
@@ -74,7 +68,7 @@ def test_a_stopped_process_waits_for_seconds_only(
         began = time.monotonic()
         uploader.close("KILLED")
         assert time.monotonic() - began < 30  # not the patience
-    wait_until(lambda: not uploader.is_alive())
+    wait_until(lambda: not uploader.is_alive(), lambda: uploader.mirror.state)
 
 
 def test_an_api_that_hangs_while_health_answers_is_given_up_after_the_patience(

@@ -15,6 +15,7 @@ from scripts.tracking import MlflowMirror, read_records, sync_runs
 from scripts.tracking.journal import Journal
 from scripts.tracking.uploader import Uploader
 from tests.tracking.servers import Server
+from tests.waiting import wait_until
 
 POINTS = 60
 LONG = 20.0  # seconds: 60 points that wait for a server, for two seconds or more each, take minutes
@@ -72,13 +73,6 @@ def assert_complete(run_dir: Path, status: str = "FINISHED") -> None:
     assert mlflow.MlflowClient(state["tracking_uri"]).get_run(state["run_id"]).info.status == status
 
 
-def wait_for(condition: object) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not happen within two minutes"
-        time.sleep(0.05)
-
-
 def test_a_server_that_is_down_at_the_start(server: Server, tmp_path: Path) -> None:
     server.stop()
     run_dir = tmp_path / "run"
@@ -100,7 +94,9 @@ def test_a_server_that_dies_and_comes_back(server: Server, tmp_path: Path) -> No
     runs = [begin(run_dir, server.uri) for run_dir in (over, ended)]
     for journal, uploader in runs:
         record(journal, range(POINTS // 2))
-        wait_for(lambda uploader=uploader: not uploader.mirror.pending)
+        wait_until(
+            lambda uploader=uploader: not uploader.mirror.pending, lambda uploader=uploader: uploader.mirror.state
+        )
     server.stop()
     for journal, _ in runs:
         assert record(journal, range(POINTS // 2, POINTS)) < LONG
@@ -148,7 +144,8 @@ def test_the_next_start_brings_over_what_a_killed_run_left(server: Server, tmp_p
     journal.close()
     journal, uploader = begin(tmp_path / "next", server.uri)
     uploader.wake()
-    wait_for(lambda: "KILLED" in (killed / "tracking.json").read_text() and not MlflowMirror(killed).pending)
+    told = killed / "tracking.json"
+    wait_until(lambda: "KILLED" in told.read_text() and not MlflowMirror(killed).pending, told.read_text)
     assert finish(journal, uploader)
     assert_complete(killed, "KILLED")
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import pytest
 
 from scripts.tracking.addresses import sqlite_address
 from scripts.tracking.pages import main
-from tests.tracking.servers import free_port
+from tests.ports import free_ports
+from tests.waiting import SECONDS, wait_until
 from tests.workflows import ROOT
 
 
@@ -37,14 +37,23 @@ def processes_of(session: int) -> list[int]:
     return found
 
 
-def get(address: str) -> bytes:
-    for _ in range(900):
+def get(address: str, process: subprocess.Popen[str]) -> bytes:
+    """What an address answers, once it does; fails with what the process said if that ends."""
+    found: list[bytes] = []
+    failures: list[OSError] = []
+
+    def answers() -> bool:
+        if process.poll() is not None and process.stdout is not None:
+            raise AssertionError(f"the server ended with {process.returncode}: {process.stdout.read()}")
         try:
-            with urllib.request.urlopen(address, timeout=5) as answer:
-                return bytes(answer.read())
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} did not answer")
+            with urllib.request.urlopen(address, timeout=SECONDS) as answer:
+                found.append(bytes(answer.read()))
+        except OSError as error:
+            failures[:] = [error]
+        return bool(found)
+
+    wait_until(answers, lambda: f"{address}: {failures}")
+    return found[0]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc, from which processes are counted")
@@ -53,13 +62,13 @@ def test_one_process_shows_the_pages_and_ends_whole(tmp_path: Path) -> None:
     folder = tmp_path / "a b%20#ü"
     folder.mkdir()
     mlflow.MlflowClient(sqlite_address(folder / "mlflow.db")).create_experiment("shown")
-    port = free_port()
+    port = free_ports()
     process = start(folder, port)
     try:
-        assert get(f"http://127.0.0.1:{port}/health") == b"OK"
-        assert b"<html" in get(f"http://127.0.0.1:{port}/")
+        assert get(f"http://127.0.0.1:{port}/health", process) == b"OK"
+        assert b"<html" in get(f"http://127.0.0.1:{port}/", process)
         path = "api/2.0/mlflow/experiments/get-by-name?experiment_name=shown"
-        assert b'"lifecycle_stage": "active"' in get(f"http://127.0.0.1:{port}/{path}")
+        assert b'"lifecycle_stage": "active"' in get(f"http://127.0.0.1:{port}/{path}", process)
         assert processes_of(process.pid) == [process.pid]
     finally:
         process.send_signal(signal.SIGTERM)

@@ -18,6 +18,8 @@ from scripts.tracking.stores import bring_artifacts_along, open_client
 from tests.tracking.fake_mlflow import FakeMlflow
 from tests.workflows import run_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork", "max_epochs": 1}
 
 

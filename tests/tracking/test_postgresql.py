@@ -17,7 +17,9 @@ import pytest
 
 from scripts.tracking import Journal, MlflowMirror
 from scripts.tracking.uploader import Uploader
-from tests.tracking.servers import Server, free_port
+from tests.ports import free_ports
+from tests.tracking.servers import Server
+from tests.waiting import wait_until
 
 MISSING = [name for name in ("initdb", "postgres") if shutil.which(name) is None]
 MISSING += [name for name in ("psycopg",) if importlib.util.find_spec(name) is None]
@@ -33,7 +35,7 @@ def database() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp())
     if owner:
         shutil.chown(folder, USER, USER)
-    port = free_port()
+    port = free_ports()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "cwd": "/"}
     init = ["initdb", "-D", str(folder / "cluster"), "-U", USER, "-A", "trust", "--no-sync"]
     subprocess.run(init, check=True, **quiet, **owner)  # type: ignore[call-overload]
@@ -51,15 +53,17 @@ def database() -> Iterator[str]:
 def _wait_until_up(port: int) -> None:
     import psycopg  # type: ignore[import-not-found,unused-ignore]
 
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    said: list[str] = []
+
+    def is_up() -> bool:
         try:
             psycopg.connect(host="127.0.0.1", port=port, user=USER, dbname="postgres").close()
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("PostgreSQL did not start within two minutes")
+        except psycopg.OperationalError as error:
+            said[:] = [str(error)]
+            return False
+        return True
+
+    wait_until(is_up, lambda: said)
 
 
 def test_trainings_write_together_and_nothing_is_lost_in_a_restart(database: str, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ from tests.processes import end, start_one
 from tests.tiny_network import TinyNetwork
 from tests.workflows import make_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
 
 

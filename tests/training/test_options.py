@@ -20,6 +20,8 @@ from scripts.training.early_stopping import EarlyStopping
 from tests.conditions import NARROW, alone, condition, resolved, train
 from tests.workflows import CONFIGS, run_workflow, tiny_overrides
 
+PICTURES = "small"  # see tests/quicker.py
+
 NO_DROPOUT = {"network_def::dropout": 0.0}
 
 
