@@ -69,9 +69,12 @@ def _pictures_are_small(request: pytest.FixtureRequest) -> Iterator[None]:
 # Files that take longest, longest first: two workers deal files out as they come, and the last should be short.
 LONGEST = [
     "tests/studies/test_slurm.py", "tests/studies/test_studying.py", "tests/runs/test_resume.py",
-    "tests/test_workflows.py", "tests/tracking/test_runs_in_mlflow.py", "tests/runs/test_torture.py",
-    "tests/test_package.py", "tests/studies/test_simulations.py", "tests/training/test_distributed.py",
-    "tests/runs/test_faults.py", "tests/tracking/test_outage.py", "tests/test_parts_end_to_end.py",
+    "tests/test_workflows.py", "tests/tracking/test_outage.py", "tests/tracking/test_runs_in_mlflow.py",
+    "tests/runs/test_faults.py", "tests/training/test_distributed.py", "tests/tracking/test_postgresql.py",
+    "tests/training/test_options.py", "tests/test_configs.py", "tests/test_fairness.py",
+    "tests/networks/test_every_network.py", "tests/losses/test_in_use.py", "tests/tracking/test_pages.py",
+    "tests/test_package.py", "tests/test_from_anywhere.py", "tests/release/test_build.py",
+    "tests/runs/test_torture.py", "tests/studies/test_simulations.py", "tests/test_parts_end_to_end.py",
 ]  # fmt: skip
 
 

@@ -57,7 +57,6 @@ TARGETS = (
 TOO_SLOW = (
     "tests/losses/test_in_use.py::test_two_processes_train_as_one",
     "tests/losses/test_in_use.py::test_compiling_breaks_no_graph",
-    "tests/losses/test_in_use.py::test_another_process_elsewhere_resolves_and_unpickles",
     "tests/losses/test_in_use.py::test_a_compiled_model_with_the_loss_inside_breaks_no_graph",
     "tests/losses/test_in_use.py::test_the_function_inside_a_compiled_step_breaks_no_graph",
     "tests/losses/dual_focal/test_kernel.py::test_it_is_built_once_and_a_missing_or_failing_compiler_is_named",

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.tiny_network import TinyNetwork
 
-PATIENCE = 300  # seconds
+PATIENCE = 900  # seconds
 
 
 class HeldNetwork(TinyNetwork):
