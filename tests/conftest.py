@@ -54,6 +54,13 @@ def _trainings_are_quick() -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
+def _no_process_outlives_its_file() -> Iterator[None]:
+    yield
+    if "tests.processes" in sys.modules:
+        sys.modules["tests.processes"].kill_what_is_left()
+
+
+@pytest.fixture(scope="module", autouse=True)
 def _pictures_are_small(request: pytest.FixtureRequest) -> Iterator[None]:
     """Where a test file says ``PICTURES = "small"``: in this process and in those that it starts."""
     if getattr(request.module, "PICTURES", None) != "small":

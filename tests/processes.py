@@ -25,6 +25,8 @@ from tests.quicker import be_quicker
 from tests.waiting import SECONDS
 from tests.workflows import ROOT
 
+_started: list[BaseProcess] = []
+
 
 def start(count: int, log: Path, function: Callable[..., Any], *args: Any) -> list[BaseProcess]:
     """Start processes that share a training and call a function each; their output goes to ``<log>.<number>``."""
@@ -46,7 +48,17 @@ def start_one(
     log.touch()
     process = context.Process(target=_call, args=({**os.environ, **(environment or {})}, log, function, args))
     process.start()
+    _started.append(process)
     return process
+
+
+def kill_what_is_left() -> None:
+    """Kill the processes of tests that failed before they ended them: pytest would wait for them at its own end."""
+    for process in _started:
+        if process.is_alive():
+            process.kill()
+            process.join()
+    _started.clear()
 
 
 def start_command(log: Path, run_id: str, *files: str, **overrides: Any) -> BaseProcess:
