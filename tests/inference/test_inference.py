@@ -206,7 +206,7 @@ lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 fcntl.lockf(lock, fcntl.LOCK_EX)
 os.write(lock, b"process 7 on somewhere")
 print("held", flush=True)
-time.sleep(60)
+time.sleep(1000)
 """
 
 

@@ -99,7 +99,7 @@ def test_processes_that_start_together_fill_it_once(tmp_path):
 
 
 def test_a_killed_one_leaves_no_folder_and_the_next_cleans_up(tmp_path):
-    with start(tmp_path / "a", 60) as process:
+    with start(tmp_path / "a", 1000) as process:
         assert process.stdout.readline() == b"filling\n"
         process.kill()
     assert not (tmp_path / "a").exists()

@@ -12,7 +12,7 @@ def test_a_lock_is_given_back_although_a_forked_process_has_its_file_open(tmp_pa
     with file_lock(tmp_path / "lock"):
         child = os.fork()
         if child == 0:
-            time.sleep(100)
+            time.sleep(1000)
             os._exit(0)
     try:
         began = time.monotonic()
