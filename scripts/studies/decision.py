@@ -129,7 +129,7 @@ def _against(
     for k in range(size):
         each = estimates[k][chosen]
         if each is not None:
-            reach = each.reach(1 - ALPHA / (size * (size - 1)))
+            reach = each.for_family().reach(1 - ALPHA / (size * (size - 1)))
             low, high = clip(each.mean - reach, -span, span), clip(each.mean + reach, -span, span)
             found.append(AgainstChosen(table.losses[k], each.mean, low, high, float(bounds[k, chosen])))
     return tuple(sorted(found, key=lambda against: -against.difference))

@@ -32,6 +32,7 @@ class Estimate:
         patients: number of independent units in the cells.
         trainings: number of independent training sets in the cells (runs; with fixed folds the folds).
         cells: number of scores, or of differences.
+        family_degrees: degrees of freedom for what holds for several comparisons together (``for_family``).
     """
 
     mean: float
@@ -40,6 +41,11 @@ class Estimate:
     patients: int
     trainings: int
     cells: int
+    family_degrees: int
+
+    def for_family(self) -> Estimate:
+        """The same, to be looked at as far out as a correction for several comparisons does."""
+        return replace(self, degrees=self.family_degrees)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Two-sided interval at a level between 0 and 1."""
@@ -132,6 +138,17 @@ def clustered_variance(parts: Moments, kind: Kind) -> tuple[Floats, Integers]:
     return crossed, np.full(shape, min(parts.patients, parts.trainings) - 1)
 
 
+def family_degrees(parts: Moments, kind: Kind, degrees: Integers) -> Integers:
+    """Degrees of freedom for claims that are corrected for several comparisons.
+
+    In one repeat the runs of a pair agree by chance now and then, so that the patients' part of the variance is the
+    larger. With the patients' degrees an interval of 95 % still holds its 95 %; one of 99.8 %, which Holm's correction
+    of 28 pairs asks for, does not: equal losses led to a claim in 14 to 21 % of simulated studies. With the runs'
+    degrees they do in at most 5 %.
+    """
+    return np.minimum(degrees, parts.trainings - 1) if kind == "one repeat" else degrees
+
+
 def estimate(values: Floats, design: Design) -> Estimate:
     """Mean of the cells that are there and its clustered standard error.
 
@@ -151,6 +168,7 @@ def estimate(values: Floats, design: Design) -> Estimate:
         patients=parts.patients,
         trainings=parts.trainings,
         cells=int(here.sum()),
+        family_degrees=int(family_degrees(parts, design.kind, degrees)) if degrees else 0,
     )
 
 

@@ -43,7 +43,7 @@ def upper_bounds(estimates: Sequence[Sequence[Estimate | None]], comparisons: in
     for k, row in enumerate(estimates):
         for b, each in enumerate(row):
             if each is not None:
-                bounds[k, b] = each.mean + each.reach(1 - alpha / comparisons)
+                bounds[k, b] = each.mean + each.for_family().reach(1 - alpha / comparisons)
     return bounds
 
 

@@ -54,9 +54,10 @@ def compare_pairs(
     places = list(combinations(range(len(table.losses)), 2))
     found = [each for a, b in places if (each := estimates[a][b]) is not None]
     tested = [reference is None or reference in (table.losses[a], table.losses[b]) for a, b in places]
-    p_all = holm([each.p_value() for each in found])
-    p_family = _within(tested, [each.p_value() for each in found])
-    p_margin = _within(tested, [each.p_value(margin) for each in found])
+    together = [each.for_family() for each in found]
+    p_all = holm([each.p_value() for each in together])
+    p_family = _within(tested, [each.p_value() for each in together])
+    p_margin = _within(tested, [each.p_value(margin) for each in together])
     pairs = []
     for at, (a, b) in enumerate(places):
         pairs.append(

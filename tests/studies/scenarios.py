@@ -53,7 +53,7 @@ def familywise(noise, plan, data_sets, seed, losses=9, run_factors=None):
         ours, wilcoxon = [], []
         for a, b in combinations(range(losses), 2):
             differences = scores[:, a] - scores[:, b]
-            ours.append(two_sided(*two_way(differences, design)))
+            ours.append(two_sided(*two_way(differences, design, family=True)))
             wilcoxon.append(wilcoxon_p_values(differences.mean(axis=1)))
         pairs = len(ours)  # Holm claims anything if and only if its first step does
         claims["two-way clustered, Holm"] += int((np.min(ours, axis=0) <= ALPHA / pairs).sum())
@@ -75,7 +75,7 @@ def regret(noise, plan, data_sets, seed, effects):
         upper = upper_over(scores, chosen, design, len(effects) - 1)
         within.append(effects.max() - effects[chosen] <= np.maximum(0, upper.max(axis=1)) + 1e-12)
         best = np.full(size, effects.argmax())
-        mean, standard_error, degrees = two_way(scores - scores[np.arange(size), best][:, None], design)
+        mean, standard_error, degrees = two_way(scores - scores[np.arange(size), best][:, None], design, family=True)
         lower = mean - stats.t.ppf(1 - ALPHA / (len(effects) - 1), degrees) * standard_error
         best_kept.append((lower <= 1e-12).all(axis=1))
     return {"within": float(np.concatenate(within).mean()), "best kept": float(np.concatenate(best_kept).mean())}
@@ -84,7 +84,7 @@ def regret(noise, plan, data_sets, seed, effects):
 def upper_over(scores, chosen, design, comparisons):
     """Upper bounds (D, L) of each loss over the chosen one (D); the chosen one's own is -inf."""
     rows = np.arange(len(scores))
-    mean, standard_error, degrees = two_way(scores - scores[rows, chosen][:, None], design)
+    mean, standard_error, degrees = two_way(scores - scores[rows, chosen][:, None], design, family=True)
     upper = mean + stats.t.ppf(1 - ALPHA / comparisons, degrees) * standard_error
     upper[rows, chosen] = -np.inf
     return upper

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     noise = Noise(given.patient, given.run, given.training, given.residual)
     print(f"{noise}, {given.folds} folds, {given.data_sets} data sets a number\n")
-    for part in (_methods, _many, _promises, _planning, _races):
+    for part in (_methods, _many, _promises, _one_repeat, _planning, _races):
         part(noise, given.folds, given.data_sets, given.seed)
 
 
@@ -72,6 +72,19 @@ def _promises(noise: Noise, folds: int, data_sets: int, seed: int) -> None:
             regret(noise, plan, data_sets, seed, np.linspace(0, 0.02, 9))["within"],
         )
         print(f"| {patients}, {repeats} | " + " | ".join(f"{100 * rate:.1f}" for rate in rates) + " |")
+
+
+def _one_repeat(noise: Noise, folds: int, data_sets: int, seed: int) -> None:
+    print("\nOne repeat: what the intervals hold, and any claim among nine equal losses, %\n")
+    print("| patients | 95 % interval | two-way clustered, Holm | Wilcoxon, Holm |\n| --- | --- | --- | --- |")
+    for patients in (50, 200):
+        plan = Plan(patients, folds, 1)
+        claims = familywise(noise, plan, data_sets // 2, seed)
+        rates = (
+            coverage(noise, plan, data_sets, seed),
+            *(claims[f"{name}, Holm"] for name in ("two-way clustered", "Wilcoxon")),
+        )
+        print(f"| {patients} | " + " | ".join(f"{100 * rate:.1f}" for rate in rates) + " |")
 
 
 def _planning(noise: Noise, folds: int, data_sets: int, seed: int) -> None:

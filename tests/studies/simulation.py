@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from scripts.studies.design import Design, run_codes, training_codes
-from scripts.studies.estimation import clustered_variance, moments
+from scripts.studies.estimation import clustered_variance, family_degrees, moments
 
 ALPHA = 0.05
 
@@ -67,12 +67,17 @@ def draw(noise, plan, folds, random, data_sets, effects, run_factors=None, skewe
     return np.asarray(effects)[:, None, None] + of_patient + of_run[..., runs] + of_training[..., trainings] + rest
 
 
-def two_way(differences, design, here=None):
-    """Mean, standard error and degrees of each data set: (..., R, N) -> (...) each; ``here`` (R N) says which count."""
+def two_way(differences, design, here=None, family=False):
+    """Mean, standard error and degrees of each data set: (..., R, N) -> (...) each; ``here`` (R N) says which count.
+
+    ``family``: the degrees of what is corrected for several comparisons.
+    """
     flat = differences.reshape(*differences.shape[:-2], -1)
     here = np.ones(flat.shape[-1], dtype=bool) if here is None else here
     parts = moments(flat[..., here], design.patients[here], design.trainings[here])
     variance, degrees = clustered_variance(parts, design.kind)
+    if family:
+        degrees = family_degrees(parts, design.kind, degrees)
     return parts.mean, np.sqrt(variance), degrees
 
 

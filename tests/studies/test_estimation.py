@@ -71,6 +71,7 @@ def test_equals_longhand_and_statsmodels(seed):
     assert (found.mean, found.standard_error) == pytest.approx((mean, standard_error), abs=1e-10)
     assert (found.mean, found.standard_error) == pytest.approx(longhand(cells), abs=1e-12)
     assert (found.degrees, found.patients, found.trainings) == (degrees, 20, 15) == (14, 20, 15)
+    assert found.for_family() == found
 
 
 def test_lost_runs_and_excluded_cases_are_left_out_of_the_same_formula():
@@ -138,6 +139,7 @@ def test_one_repeat_takes_the_larger_part_and_its_degrees():
         assert design.kind == "one repeat"
         assert found.standard_error == pytest.approx(max(by_run, by_patient))
         assert found.degrees == degrees == (4 if by_run > by_patient else 19)
+        assert (found.family_degrees, found.for_family().degrees) == (4, 4)
 
 
 @pytest.mark.parametrize("runs", [2, 3])

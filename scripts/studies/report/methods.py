@@ -24,7 +24,8 @@ DESIGNS = {
 ERRORS = {
     "new partitions": "clustered two ways, by {unit} and by run, with Student's t and the smaller number of clusters "
     "less one as degrees of freedom",
-    "one repeat": "the larger of those clustered by {unit} and by run",
+    "one repeat": "the larger of those clustered by {unit} and by run; what is corrected for several comparisons takes "
+    "the degrees of freedom of the runs",
     "fixed folds": "clustered by fold, with Student's t and the number of folds less one as degrees of freedom",
     "one training set": "clustered two ways, by {unit} and by run",
     "one run": "not available from a single run",
