@@ -14,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bundle release-check sbom bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
+.PHONY: help install train study evidence test lint types check ui evaluate segment publish export bundle release-check consumers sbom bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -47,6 +47,9 @@ bundle: $(STAMP)  ## build dist/dual_focal_loss_segmentation and its zip from a 
 
 release-check: $(RELEASE_STAMP)  ## build the bundle from a small run and check all that a release promises (ONLY="files style ...")
 	@$(BIN)/python -m tests.release_check $(if $(ONLY),--only $(ONLY))
+
+consumers: $(RELEASE_STAMP)  ## run other people's programs on a built bundle, each in an environment of its own (ONLY="nvflare deploy ...")
+	@$(BIN)/python -m tests.consumers.real $(if $(FOLDER),--folder $(FOLDER)) $(if $(ONLY),--only $(ONLY))
 
 sbom: $(RELEASE_STAMP)  ## list what a user's install brings along, with licences: dist/sbom.cdx.json (CycloneDX)
 	@$(BIN)/python -m scripts.release.sbom
