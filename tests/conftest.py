@@ -19,6 +19,7 @@ from tests.quicker import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # more are processes, which import torch
 
 
 @pytest.fixture(autouse=True)
