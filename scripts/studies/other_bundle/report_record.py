@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 from ...storage.atomic_files import write_text
-from ..collect import find_exclusions
 from ..history import read_history
-from ..report.record import CaseScore, Failure, Provenance, StudyRecord
+from ..report.record import CaseScore, Exclusion, Failure, Provenance, StudyRecord
 from ..run_origin import versions_of
 from ..run_record import RECORD, read_json
 from ..status import RunStatus
@@ -52,7 +53,7 @@ def bundle_record(
         settings=_settings(study),
         tuning=[],
         failures=[Failure(s.run.name, s.last_line, s.run.condition) for s in statuses if s.state == "failed"],
-        exclusions=find_exclusions(scores),
+        exclusions=_exclusions(scores),
         hours=sum(status.seconds for status in statuses) / 3600,
         provenance=Provenance(
             study_file=study_file,
@@ -77,6 +78,15 @@ def cases_table(scores: Sequence[CaseScore]) -> str:
         shown = ["" if value != value else repr(float(value)) for value in values]
         writer.writerow([one.loss, one.repeat, one.fold, one.case, *shown])
     return text.getvalue()
+
+
+def _exclusions(scores: Sequence[CaseScore]) -> list[Exclusion]:
+    """Cases without a score; why, only the bundle's metric knows."""
+    counts = Counter(score.case for score in scores if math.isnan(score.score))
+    return [
+        Exclusion(case, f"no score in the bundle's table in {count} of the tests")
+        for case, count in sorted(counts.items())
+    ]
 
 
 def _settings(study: BundleStudy) -> dict[str, str]:

@@ -12,7 +12,7 @@ from monai.handlers.utils import write_metrics_reports
 from scripts.errors import UserError
 from scripts.studies.grid import PlannedRun
 from scripts.studies.other_bundle.raw_scores import collect_scores, read_table
-from scripts.studies.other_bundle.report_record import cases_table
+from scripts.studies.other_bundle.report_record import _exclusions, cases_table
 from scripts.studies.report.cases_file import read_cases
 
 NAN = float("nan")
@@ -51,6 +51,14 @@ def test_every_case_column_and_metric_is_read(tmp_path: Path) -> None:
     path.write_text(cases_table(found))
     again, _ = read_cases(path)  # what reporting --from reads
     assert [(one.loss, one.case, one.score) for one in again] == [(one.loss, one.case, one.score) for one in found]
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning")  # of MONAI's mean of the classes
+def test_a_case_without_a_score_is_told_without_a_guess_at_the_reason(tmp_path: Path) -> None:
+    of = run("ce", 0)
+    save(evaluation(tmp_path, of), ["/a.nii", "/b.nii"], dice=[[NAN], [0.5]])
+    (one,) = _exclusions(collect_scores(tmp_path, [of], ("dice", "mean")))
+    assert (one.case, one.reason) == ("a", "no score in the bundle's table in 1 of the tests")
 
 
 def test_cases_are_told_apart_by_as_much_of_their_path_as_it_takes(tmp_path: Path) -> None:
