@@ -37,7 +37,6 @@ class WorkerWatch:
         self.patience = patience
         self._done = threading.Event()
         self._at_end: Finalize | None = None
-        self._seen: set[BaseProcess] = set()
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer or evaluator."""
@@ -46,7 +45,6 @@ class WorkerWatch:
 
     def _start(self, _engine: Engine) -> None:
         self._done.clear()
-        self._seen.clear()
         if self._at_end is None:  # not atexit: of the child of a forkserver, multiprocessing alone is asked
             self._at_end = Finalize(None, _kill_workers, exitpriority=100)
         threading.Thread(target=self._watch, daemon=True, name="worker watch").start()
@@ -54,10 +52,12 @@ class WorkerWatch:
     def _watch(self) -> None:
         dead_since: float | None = None
         killed: int | None = None
+        known: set[BaseProcess] = set()
         while not self._done.wait(1.0):
             # not active_children(), which collects the dead, of whom torch then knows nothing
-            self._seen.update(tuple(multiprocessing.process._children))  # type: ignore[attr-defined]
-            killed = _killed_worker(self._seen) or killed
+            known |= {*tuple(multiprocessing.process._children)}  # type: ignore[attr-defined]
+            killed = _killed_worker(known) or killed
+            known = _running(known)
             if killed is None:
                 continue
             dead_since = dead_since or time.monotonic()
@@ -74,13 +74,26 @@ def _killed_worker(children: Iterable[BaseProcess]) -> int | None:
         try:
             found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:  # collected by torch, which may still wait for what the worker held
-            code = getattr(getattr(child, "_popen", None), "returncode", None)
-            if code is not None and code < 0:
+            if (_exit_code(child) or 0) < 0:
                 return child.pid
             continue
         if found is not None and found.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
             return child.pid
     return None
+
+
+def _running(children: Iterable[BaseProcess]) -> set[BaseProcess]:
+    """Those that nobody has collected yet.
+
+    The others are let go: the object of a process holds a file open, and each of thousands of epochs has new workers.
+    """
+    return {child for child in children if _exit_code(child) is None}
+
+
+def _exit_code(child: BaseProcess) -> int | None:
+    """How a child has ended, if somebody has collected it; asks nobody, which would collect it."""
+    code: int | None = getattr(getattr(child, "_popen", None), "returncode", None)
+    return code
 
 
 def _end(worker: int) -> None:

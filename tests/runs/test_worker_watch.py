@@ -63,6 +63,22 @@ def test_a_killed_worker_is_known_whoever_collects_it(collected: bool) -> None:
     worker.join()
 
 
+def test_workers_that_somebody_has_collected_are_let_go() -> None:
+    ended = multiprocessing.get_context("fork").Process(target=time.sleep, args=(0,), daemon=True)
+    ended.start()
+    ended.join()
+    worker, killed = start_worker(), start_worker()
+    try:
+        killed.kill()
+        os.waitid(os.P_PID, killed.pid or 0, os.WEXITED | os.WNOWAIT)
+        assert worker_watch._running([ended, worker, killed]) == {worker, killed}
+        killed.join()
+        assert worker_watch._running([ended, worker, killed]) == {worker}
+    finally:
+        worker.kill()
+        worker.join()
+
+
 def test_a_worker_that_ends_by_itself_was_not_killed() -> None:
     worker = multiprocessing.get_context("fork").Process(target=signal.getsignal, args=(signal.SIGTERM,), daemon=True)
     worker.start()
