@@ -27,8 +27,9 @@ train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another c
 study: $(STAMP)  ## compare four losses on the phantom and report (STUDY=... for another study file)
 	@$(BUNDLE) studying --config_file $(STUDY)
 
-evidence: $(STAMP)  ## make the reports of docs/evidence again from its scores, without training
+evidence: $(STAMP)  ## make the reports and tables of docs/evidence again from its scores, without training
 	@for study in docs/evidence/*/study.yaml; do $(BUNDLE) reporting --config_file "$$study" || exit $$?; done
+	@$(BIN)/python -m docs.evidence.leakage.compare
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
 	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"

@@ -1,7 +1,7 @@
 """Whole patients against random images: by how much is the Dice of an image inflated?
 
-    python -m docs.evidence.leakage.compare                         # the table, from images.csv beside this file
-    python -m docs.evidence.leakage.compare --collect WHOLE LEAKY   # images.csv, from the run folders of both studies
+    python -m docs.evidence.leakage.compare                             # the table, from images.csv beside this file
+    python -m docs.evidence.leakage.compare --collect WHOLE LEAKY DATA  # images.csv, from the folders of both studies
 
 Both protocols test each image of the same patients once, by networks trained on three fifths of the images. The score
 is the mean Dice of the foreground classes of an image, where one of them is in it, averaged over a patient's images.
@@ -20,6 +20,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from scripts.datasets import find_nifti
+from scripts.datasets.pseudonyms import publish
+
 IMAGES = Path(__file__).with_name("images.csv")
 COLUMNS = ("protocol", "loss", "fold", "patient", "images", "dice_image")
 LOSSES = ("ce", "fl_alpha1", "dfl", "adfl")
@@ -27,8 +30,11 @@ FOLDS = range(5)
 LEVEL = 0.95
 
 
-def collect(whole: Path, leaky: Path) -> list[tuple[str, str, int, str, int, float]]:
-    """Sums over the images of each patient in each run's test part."""
+def collect(whole: Path, leaky: Path, data: Path) -> list[tuple[str, str, int, str, int, float]]:
+    """Mean over the images of each patient in each run's test part; patients are named as in the first study."""
+    cases = find_nifti(data)
+    names = [[case.patient for case in publish(cases, folder / "prepared")] for folder in (leaky, whole)]
+    as_in_whole = dict(zip(*names, strict=True))
     rows = []
     for protocol, folder in (("whole", whole), ("leaky", leaky)):
         for loss in LOSSES:
@@ -38,7 +44,8 @@ def collect(whole: Path, leaky: Path) -> list[tuple[str, str, int, str, int, flo
                 with table.open(encoding="utf-8", newline="") as file:
                     for row in csv.DictReader(file):
                         if row["dice/mean"]:
-                            found[row["patient"]].append(float(row["dice/mean"]))
+                            patient = as_in_whole[row["patient"]] if protocol == "leaky" else row["patient"]
+                            found[patient].append(float(row["dice/mean"]))
                 rows += [(protocol, loss, fold, name, len(dice), sum(dice) / len(dice)) for name, dice in found.items()]
     return rows
 
@@ -69,7 +76,7 @@ def compare(rows: list[dict[str, str]], loss: str) -> dict[str, float]:
 def main() -> None:
     """Collect, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collect", nargs=2, type=Path, metavar=("WHOLE", "LEAKY"))
+    parser.add_argument("--collect", nargs=3, type=Path, metavar=("WHOLE", "LEAKY", "DATA"))
     given = parser.parse_args().collect
     if given:
         with IMAGES.open("w", encoding="utf-8", newline="") as file:
