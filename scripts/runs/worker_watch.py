@@ -52,12 +52,9 @@ class WorkerWatch:
     def _watch(self) -> None:
         dead_since: float | None = None
         killed: int | None = None
-        known: set[BaseProcess] = set()
         while not self._done.wait(1.0):
             # not active_children(), which collects the dead, of whom torch then knows nothing
-            known |= {*tuple(multiprocessing.process._children)}  # type: ignore[attr-defined]
-            killed = _killed_worker(known) or killed
-            known = _running(known)
+            killed = _killed_worker(multiprocessing.process._children) or killed  # type: ignore[attr-defined]
             if killed is None:
                 continue
             dead_since = dead_since or time.monotonic()
@@ -67,33 +64,17 @@ class WorkerWatch:
 
 
 def _killed_worker(children: Iterable[BaseProcess]) -> int | None:
-    """Process id of a worker that a signal has ended; one that nobody has collected is left to others."""
-    for child in children:
+    """Process id of a child that a signal has ended, left for others to collect."""
+    for child in tuple(children):
         if child.pid is None or not child.daemon:
             continue
         try:
             found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:  # collected by torch, which may still wait for what the worker held
-            if (_exit_code(child) or 0) < 0:
-                return child.pid
-            continue
+        except ChildProcessError:
+            continue  # collected by somebody else, who knows
         if found is not None and found.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
             return child.pid
     return None
-
-
-def _running(children: Iterable[BaseProcess]) -> set[BaseProcess]:
-    """Those that nobody has collected yet.
-
-    The others are let go: the object of a process holds a file open, and each of thousands of epochs has new workers.
-    """
-    return {child for child in children if _exit_code(child) is None}
-
-
-def _exit_code(child: BaseProcess) -> int | None:
-    """How a child has ended, if somebody has collected it; asks nobody, which would collect it."""
-    code: int | None = getattr(getattr(child, "_popen", None), "returncode", None)
-    return code
 
 
 def _end(worker: int) -> None:
