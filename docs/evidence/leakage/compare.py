@@ -79,10 +79,14 @@ def main() -> None:
     parser.add_argument("--collect", nargs=3, type=Path, metavar=("WHOLE", "LEAKY", "DATA"))
     given = parser.parse_args().collect
     if given:
+        try:
+            found = collect(*given)  # before the file is touched
+        except OSError as error:
+            raise SystemExit(f"error: {error}") from None
         with IMAGES.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows((*row[:-1], f"{row[-1]:.5f}") for row in collect(*given))
+            writer.writerows((*row[:-1], f"{row[-1]:.5f}") for row in found)
     with IMAGES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     print("| loss | whole patients | random images | difference, 95 % interval |\n| --- | --- | --- | --- |")
