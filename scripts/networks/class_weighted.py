@@ -52,15 +52,30 @@ class ClassWeightedNetwork(nn.Module):
 
     @torch.jit.unused
     def parameter_groups(
-        self, weight_decay: float = 0.0, class_weight_learning_rate: float | None = None
+        self,
+        weight_decay: float = 0.0,
+        class_weight_learning_rate: float | None = None,
+        classifier_learning_rate: float | None = None,
     ) -> list[dict[str, Any]]:
         """Parameters for an optimiser, the class weights apart: weight decay leaves them alone.
 
         Args:
             weight_decay: of the network's own parameters.
             class_weight_learning_rate: of the class weights; None for the optimiser's own.
+            classifier_learning_rate: of the network's last layer, its classifier convolutions; None for the optimiser's
+                own.
+
+        Raises:
+            ValueError: the last layer is to have a rate, and the network does not name its classifier convolutions.
         """
-        groups: list[dict[str, Any]] = [{"params": list(self.network.parameters()), "weight_decay": weight_decay}]
+        last: list[nn.Parameter] = []
+        if classifier_learning_rate is not None:
+            last = [parameter for layer in classifier_convolutions(self.network) for parameter in layer.parameters()]
+        apart = {id(parameter) for parameter in last}
+        own = [parameter for parameter in self.network.parameters() if id(parameter) not in apart]
+        groups: list[dict[str, Any]] = [{"params": own, "weight_decay": weight_decay}]
+        if last:
+            groups.append({"params": last, "weight_decay": weight_decay, "lr": classifier_learning_rate})
         if self.class_weight is not None:
             group: dict[str, Any] = {"params": list(self.class_weight.parameters()), "weight_decay": 0.0}
             groups.append(group if class_weight_learning_rate is None else {**group, "lr": class_weight_learning_rate})

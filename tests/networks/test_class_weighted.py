@@ -110,3 +110,21 @@ def test_the_class_weights_can_have_their_own_learning_rate(network):
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.01]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
     assert len(ClassWeightedNetwork(network.network).parameter_groups()) == 1
+
+
+def test_the_last_layer_can_have_its_own_learning_rate(network):
+    groups = network.parameter_groups(0.5, class_weight_learning_rate=0.01, classifier_learning_rate=0.3)
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    rates = {id(parameter): group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    decays = {id(parameter): group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
+    last = {id(own) for layer in network.network.classifier_convolutions() for own in layer.parameters()}
+    for name, parameter in network.named_parameters():
+        is_weight, is_last = name.startswith("class_weight"), id(parameter) in last
+        assert rates.pop(id(parameter)) == (0.01 if is_weight else 0.3 if is_last else 0.1), name
+        assert decays.pop(id(parameter)) == (0.0 if is_weight else 0.5), name
+    assert rates == {}
+
+
+def test_a_last_layer_that_is_not_named_has_no_rate_of_its_own():
+    with pytest.raises(ValueError, match="does not say where its class scores come from"):
+        ClassWeightedNetwork(torch.nn.Conv2d(1, 2, 1)).parameter_groups(classifier_learning_rate=0.1)
