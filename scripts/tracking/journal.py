@@ -31,7 +31,8 @@ class Journal:
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Record values of one step; a value that is not finite is recorded as it is."""
-        new = {name: float(v) for name, v in metrics.items() if self._repeated.pop((name, step), None) != float(v)}
+        values = {name: float(value) for name, value in metrics.items()}
+        new = {name: v for name, v in values.items() if not _is_same(v, self._repeated.pop((name, step), None))}
         if new:
             self._append({"metrics": new, "step": step})
 
@@ -39,11 +40,12 @@ class Journal:
         """Pass over values that are here already, when a resumed training repeats what it did from ``step`` on.
 
         A killed training has recorded more than its last checkpoint holds. On a machine that computes the same again,
-        the curves show no trace of that; where it does not, the later value is the one that counts.
+        the curves show no trace of that; where it does not, the later value is the one that counts. Step 0 is recorded when
+        a training ends, so that each process that finds it at its end repeats that.
         """
         if self.path.is_file():
             for record, _ in read_records(self.path):
-                if record.get("step", -1) >= step:
+                if record.get("step", -1) >= step or record.get("step") == 0:
                     self._repeated |= {(name, record["step"]): value for name, value in record["metrics"].items()}
 
     def log_artifact(self, file: str | Path, folder: str) -> None:
@@ -75,6 +77,10 @@ class Journal:
                 self._file.write(b"\n")  # a killed process left an incomplete line
         self._file.write(line.encode() + b"\n")
         self._file.flush()
+
+
+def _is_same(value: float, before: float | None) -> bool:
+    return before is not None and (value == before or (math.isnan(value) and math.isnan(before)))
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from scripts.runs.checkpoint import load
 from scripts.runs.resume import comparable, flatten, refuse_other_config, refuse_other_split
 from scripts.runs.run_files import BEST, LAST
 from scripts.runs.signals import EXIT_CODE
-from scripts.tracking import read_curve
+from scripts.tracking import read_curve, read_records
 from tests.comparison_of_runs import assert_same_run, assert_same_state
 from tests.workflows import make_workflow, tiny_overrides
 
@@ -62,6 +63,13 @@ def stop_at(folder: Path, event: Any, engine: str = "train::trainer", **override
 
 def losses(run_dir: Path) -> dict[int, float]:
     return read_curve(run_dir / "metrics.jsonl", "train/loss")
+
+
+def recorded_twice(run_dir: Path) -> set[tuple[str, int]]:
+    """Scores (not measurements of the machine) that have two values of one step."""
+    records = [record for record, _ in read_records(run_dir / "metrics.jsonl") if "metrics" in record]
+    counts = Counter((name, record["step"]) for record in records for name in record["metrics"])
+    return {key for key, count in counts.items() if count > 1 and not key[0].startswith("system/")}
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +185,7 @@ def test_epochs_can_be_added_to_a_finished_run(reference: Path, tmp_path: Path) 
     short = finish(tmp_path, max_epochs=2)
     assert finish(tmp_path, max_epochs=2, resume=True) == short  # nothing left to do
     assert sorted(losses(short)) == list(range(1, 2 * LENGTH + 1))
+    assert recorded_twice(short) == set()
     assert_same_run(finish(tmp_path, max_epochs=EPOCHS, resume=True), reference)
 
 
