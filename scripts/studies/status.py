@@ -14,6 +14,7 @@ from ..runs.lock import holder
 from ..runs.run_files import CONFIG, SUMMARY, evaluation_folder
 from .grid import PlannedRun
 from .run_record import FAILED, RECORD, read_json
+from .study_file import DEFAULT_PRECISION
 
 State = Literal["missing", "running", "stopped", "failed", "done"]
 STATES: tuple[State, ...] = ("done", "running", "stopped", "failed", "missing")
@@ -107,7 +108,7 @@ def refuse_other_run(folder: Path, record: dict[str, Any], run: PlannedRun, reme
     before, now = ([os.path.basename(file) for file in entry["files"]] for entry in (record, planned))
     if before != now:
         raise UserError(_other(folder, "parts", before, now, remedy))
-    was, will = record["overrides"], planned["overrides"]
+    was, will = ({"precision": DEFAULT_PRECISION} | entry["overrides"] for entry in (record, planned))
     for key in sorted((set(was) | set(will)) - FREE):
         if was.get(key) != will.get(key):
             raise UserError(_other(folder, key, was.get(key), will.get(key), remedy))

@@ -36,6 +36,7 @@ PLACE: dict[str, Any] = {
     "slurm": None, "commands": None, "saved_runs": None,
 }  # fmt: skip
 RUN_PLACES = ("dataset_dir", "device")  # of the second group, what each run is given
+DEFAULT_PRECISION = "float32"  # of runs: train.yaml's "auto" may come to another one on each machine of a study
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
     refuse_unknown_settings(value["settings"], merged, "settings")
     num_folds, run_folds = _folds(value)
     conditions = find_conditions(value["factors"], merged)
+    _refuse_auto_precision(value["settings"], conditions)
     names = [condition.name for condition in conditions]
     content = {key: value[key] for key in CONTENT}
     hours = number_between(value["hours"], "hours", 0.0, None)
@@ -129,7 +131,11 @@ def read_study(config: Mapping[str, Any]) -> Study:
         question=str(value["question"]).strip(),
         protocol=value["protocol"],
         files=files,
-        settings={**value["settings"], **{key: value[key] for key in RUN_PLACES if value[key] is not None}},
+        settings={
+            "precision": DEFAULT_PRECISION,
+            **value["settings"],
+            **{key: value[key] for key in RUN_PLACES if value[key] is not None},
+        },
         conditions=conditions,
         repeats=_repeats(value["repeats"], hours),
         num_folds=num_folds,
@@ -165,6 +171,15 @@ def _name(name: Any, protocol: Any) -> str:
     if protocol not in PROTOCOLS:
         raise UserError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     return name if protocol == PROTOCOLS[0] else f"{name}-{protocol}"
+
+
+def _refuse_auto_precision(settings: Mapping[str, Any], conditions: Iterable[Condition]) -> None:
+    for place, given in [("settings", settings), *((f"factors: {c.name}", c.settings) for c in conditions)]:
+        if given.get("precision") == "auto":
+            raise UserError(
+                f"{place}: precision auto may come to another precision on each machine, and the runs of a study are "
+                "compared; set float32, bfloat16 or float16"
+            )
 
 
 def _folds(value: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from monai.bundle import ConfigParser
 
 from scripts.configuration.error_report import user_message
+from scripts.errors import UserError
 from scripts.studies.blocks import all_runs
 from scripts.studies.factors import base_config
 from scripts.studies.grid import PlannedRun, plan_repeats, plan_tuning
 from scripts.studies.paper_rows import paper_rows
+from scripts.studies.status import refuse_other_run
 from scripts.studies.study_file import read_study
 from tests.studies.tiny_study import tiny_config, tiny_study
 from tests.workflows import CONFIGS
@@ -74,6 +77,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "pixel_spacing is a factor, .* set score: original/iou/prostate,",
     ),
     "score of no label": ({"score": "dice/tumour"}, "score must be one of .*dice/prostate.* got 'dice/tumour'"),
+    "precision auto": (
+        {"settings": {"precision": "auto"}},
+        "settings: precision auto may come to another precision on each machine, .*; set float32, bfloat16 or float16",
+    ),
+    "precision auto in a level": (
+        {"factors": {"precision": ["auto", "float32"]}, "parts": {"loss": "ce"}},
+        "factors: auto: precision auto may come to another precision on each machine",
+    ),
     "margin": ({"margin": 0}, "margin must be a number above 0 and below 1, got 0"),
     "margin in percent": ({"margin": 1.0}, "margin must be a number above 0 and below 1, got 1.0"),
     "reference": ({"reference": "wce"}, "reference must be one of the conditions ce, adfl, got 'wce'"),
@@ -175,3 +186,18 @@ def test_the_conditions_of_the_papers_tables_find_their_rows(table: int, conditi
 def test_another_data_set_finds_its_own_rows() -> None:
     study = shipped("table5", study="table5-trus", parts={"data": "trus", "network": "deeplabv3plus"})
     assert paper_rows(study)["DFL with ACW"] == "DFL with ACW layer + TRUS"
+
+
+def test_runs_compute_in_float32_unless_the_study_says_otherwise(tmp_path: Path) -> None:
+    def precisions(**changes: Any) -> set[Any]:
+        return {run.overrides["precision"] for run in all_runs(tiny_study(tmp_path, **changes))}
+
+    assert precisions() == {"float32"}
+    assert precisions(settings={"precision": "bfloat16"}) == {"bfloat16"}
+    assert precisions(factors={"precision": ["float32", "bfloat16"]}) == {"float32", "bfloat16"}
+    saved = all_runs(tiny_study(tmp_path))[0]
+    record = saved.record() | {"overrides": {k: v for k, v in saved.overrides.items() if k != "precision"}}
+    refuse_other_run(tmp_path / saved.name, record, saved)  # of a version that knew float32 alone
+    other = replace(saved, overrides={**saved.overrides, "precision": "bfloat16"})
+    with pytest.raises(UserError, match="was made with precision float32 and the study now says bfloat16"):
+        refuse_other_run(tmp_path / saved.name, record, other)
