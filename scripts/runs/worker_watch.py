@@ -19,44 +19,56 @@ from multiprocessing.util import Finalize
 
 from ignite.engine import Engine, Events
 
+from .engine_end import call_at_end
+
 PATIENCE = 30.0  # seconds that the process may take to end by itself
+INTERVAL = 1.0  # seconds between two looks
 
 
 class WorkerWatch:
     """Handler of an engine whose loader has workers: sees to it that the process ends when one of them was killed.
 
-    It tells the main thread again every second, by SIGCHLD, which torch answers with its exception; a process that
-    still goes on after ``patience`` is ended with exit code 1 and one line. What the run folder holds is whole at any
-    moment: ``--resume true`` goes on from the last checkpoint.
+    It tells the main thread again at every look, by SIGCHLD, which torch answers with its exception; a process whose
+    run still goes on after ``patience`` is ended with exit code 1 and one line. What the run folder holds is whole at
+    any moment: ``--resume true`` goes on from the last checkpoint. The watch ends with the run, however that ends: what
+    becomes of children of a notebook or a server afterwards is not its business.
 
     Args:
         patience: seconds, >= 0.
+        interval: seconds between two looks, > 0.
     """
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, patience: float = PATIENCE, interval: float = INTERVAL) -> None:
         self.patience = patience
+        self.interval = interval
         self._done = threading.Event()
         self._at_end: Finalize | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the trainer or evaluator."""
+        """Attach to the trainer or evaluator, before a handler that raises errors again."""
         engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.COMPLETED, lambda _: self._done.set())
+        call_at_end(engine, self._stop)
 
     def _start(self, _engine: Engine) -> None:
-        self._done.clear()
+        self._stop()
         if self._at_end is None:  # not atexit: of the child of a forkserver, multiprocessing alone is asked
             self._at_end = Finalize(None, _kill_workers, exitpriority=100)
-        threading.Thread(target=self._watch, daemon=True, name="worker watch").start()
+        self._done = threading.Event()  # of its own for each run: its thread can't miss it
+        threading.Thread(target=self._watch, args=(self._done,), daemon=True, name="worker watch").start()
 
-    def _watch(self) -> None:
+    def _stop(self) -> None:
+        self._done.set()
+
+    def _watch(self, done: threading.Event) -> None:
         dead_since: float | None = None
         killed: int | None = None
-        while not self._done.wait(1.0):
+        while not done.wait(self.interval):
             # not active_children(), which collects the dead, of whom torch then knows nothing
             killed = _killed_worker(multiprocessing.process._children) or killed  # type: ignore[attr-defined]
             if killed is None:
                 continue
+            if done.is_set():
+                return
             dead_since = dead_since or time.monotonic()
             if time.monotonic() - dead_since > self.patience:
                 _end(killed)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..evaluation.score_line import score_line
+from ..runs.engine_end import call_at_end
 from ..runs.processes import is_first
 
 
@@ -41,8 +42,7 @@ class TrainingProgress:
             return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
-        engine.add_event_handler(Events.COMPLETED, self._close)
-        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+        call_at_end(engine, self._close)
         if self.evaluator is not None:
             self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._validating, engine)
             self.evaluator.add_event_handler(Events.COMPLETED, self._say, engine)
@@ -79,15 +79,10 @@ class TrainingProgress:
         if "dice/mean" in evaluator.state.metrics:
             tqdm.write(f"epoch {trainer.state.epoch}: validation {score_line(evaluator.state.metrics, self.labels)}")
 
-    def _close(self, _engine: Engine) -> None:
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
         self._redirected.close()
-
-    def _fail(self, engine: Engine, error: BaseException) -> None:
-        self._close(engine)
-        if len(engine._event_handlers[Events.EXCEPTION_RAISED]) == 1:  # Ignite leaves raising it again to the last one
-            raise error
 
 
 def _console_loggers() -> list[logging.Logger]:
