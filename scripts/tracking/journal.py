@@ -40,8 +40,8 @@ class Journal:
         """Pass over values that are here already, when a resumed training repeats what it did from ``step`` on.
 
         A killed training has recorded more than its last checkpoint holds. On a machine that computes the same again,
-        the curves show no trace of that; where it does not, the later value is the one that counts. Step 0 is recorded when
-        a training ends, so that each process that finds it at its end repeats that.
+        the curves show no trace of that; where it does not, the later value is the one that counts. Step 0 is recorded
+        when a training ends, so that each process that finds it at its end repeats that.
         """
         if self.path.is_file():
             for record, _ in read_records(self.path):
