@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from urllib.request import url2pathname
 from ..configuration.passwords import redact
 from ..storage.home import provide_home
 from ..storage.locks import file_lock
-from .addresses import sqlite_file
+from .addresses import sqlite_address, sqlite_file
 
 ARTIFACTS = "mlartifacts"  # folder of the artefacts, beside an SQLite database
 CONNECT_WITHIN = 5.0  # seconds
@@ -83,6 +86,45 @@ def require_answer(tracking_uri: str) -> None:
         raise ConnectionError(f"{redact(tracking_uri)} does not answer: {redact(why)}") from None
 
 
+def provide_database(database: Path) -> None:
+    """Make an SQLite store where there is none, in one step; the caller holds the lock of the store.
+
+    MLflow makes its tables one by one, in about a second, and can't go on where a killed process has left off. A store
+    that holds no run is made again unless its tables are complete.
+    """
+    if database.is_file() and not _holds_nothing(database):
+        return
+    import mlflow
+
+    unfinished = f".{database.name}-"
+    for left in database.parent.glob(f"{glob.escape(unfinished)}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=unfinished, dir=database.parent) as folder:
+        fresh = Path(folder) / database.name
+        store = mlflow.MlflowClient(sqlite_address(fresh).replace("sqlite:///", "sqlite+pysqlite:///", 1))
+        store.search_experiments()
+        if not database.is_file() or _tables(database) != _tables(fresh):
+            for ending in ("-journal", "-wal", "-shm"):
+                database.with_name(f"{database.name}{ending}").unlink(missing_ok=True)
+            os.replace(fresh, database)
+
+
+def _holds_nothing(database: Path) -> bool:
+    """Whether a store has no run, and no experiment but MLflow's first."""
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        counts = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] if table in names else 0
+            for table in ("runs", "experiments")
+        ]
+    return counts[0] == 0 and counts[1] <= 1
+
+
+def _tables(database: Path) -> set[tuple[str, str | None]]:
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+        return set(connection.execute("SELECT name, sql FROM sqlite_master"))
+
+
 def bring_artifacts_along(database: Path) -> int:
     """Let an SQLite store whose folder was moved or copied find its artefacts beside it; returns how many experiments.
 
@@ -117,6 +159,7 @@ def open_client(tracking_uri: str) -> Any:
 
     database = sqlite_file(tracking_uri)
     if database is not None:
+        provide_database(database)
         bring_artifacts_along(database)
         # MLflow makes the parent of what stands behind "sqlite:///", without decoding it
         tracking_uri = tracking_uri.replace("sqlite:///", "sqlite+pysqlite:///", 1)
