@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .keys import BASE_CONFIG
+from .reading import BASE_CONFIG
 from .workflow import running_workflow
 
 BUNDLE = BASE_CONFIG.parents[1]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
 from monai.bundle.properties import InferProperties, TrainProperties
 
 from ..errors import UserError
+from .reading import load_config
 from .workflow import executed_config, running_workflow
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
-BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "train.yaml"
 ENTRY_POINTS = {"imports", "run", "training", "check", "describe", "evaluating", "comparing", "publishing", "exporting"}
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 CONSUMER_KEYS = {"pre_transforms", "post_transforms"}  # of inference.yaml, which MONAI Label and Deploy look for
@@ -42,7 +40,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     if workflow is not None:
         read |= {workflow.init_id, workflow.run_id, workflow.final_id}
     if "train" in config:
-        read |= set(ConfigParser.load_config_file(BASE_CONFIG))
+        read |= set(load_config())
     for key, value in config.items():
         read |= {name for text in _strings(value) for name in REFERENCE.findall(text) if name != key}
     for key in config:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pydoc import locate
 from typing import Any
 
-from monai.bundle import ComponentLocator, ConfigParser
+from monai.bundle import ComponentLocator
 
 from ..errors import UserError
-from .keys import BASE_CONFIG, ENTRY_POINTS
+from .keys import ENTRY_POINTS
+from .reading import BASE_CONFIG, load_config
 from .workflow import executed_config, running_workflow
 
 # Of each kind of part: the key that it is about, and the key of its name.
@@ -36,7 +37,7 @@ def check_sections() -> None:
     workflow, config = running_workflow(), executed_config()
     if workflow is not None:
         refuse_unknown_workflow(workflow.run_id, config)
-    base = ConfigParser.load_config_file(BASE_CONFIG)
+    base = load_config()
     refuse_plain_values(config, base)
     refuse_other_names(config)
     refuse_unknown_arguments(config)
@@ -45,7 +46,7 @@ def check_sections() -> None:
 def refuse_unknown_workflow(run_id: str, config: dict[str, Any]) -> None:
     """Refuse to run what is no workflow: a misspelt name, or a section such as ``train``."""
     known = sorted((ENTRY_POINTS | {"sync"}) & set(config) - NOT_ENTRIES)
-    shipped = ConfigParser.load_config_file(BASE_CONFIG)
+    shipped = load_config()
     if run_id in known or (run_id in config and run_id not in shipped):
         return
     near = difflib.get_close_matches(run_id, known, n=1, cutoff=0.4)
@@ -80,7 +81,7 @@ def refuse_other_names(config: dict[str, Any]) -> None:
             or not isinstance(config.get(section), dict)
         ):
             continue
-        part = ConfigParser.load_config_file(path)
+        part = load_config(path)
         other = config[section].get("_target_") != part[section]["_target_"]
         if kind == "loss":
             other = other or (config.get("class_weight") is None) != (part.get("class_weight") is None)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-from monai.bundle import ConfigParser
-
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG, load_config
 from ..inference.model import Member
 
 
 def inference_configuration(member: Member) -> dict[str, Any]:
     """``inference.yaml`` with the settings of a run's network in place of the shipped ones."""
-    shipped: dict[str, Any] = ConfigParser.load_config_file(BASE_CONFIG.with_name("inference.yaml"))
+    shipped: dict[str, Any] = load_config(BASE_CONFIG.with_name("inference.yaml"))
     return {**shipped, **member.settings}
 
 
@@ -24,7 +21,7 @@ def bundle_metadata(member: Member, provenance: dict[str, Any] | None = None) ->
         member: the network and its settings.
         provenance: see ``scripts.runs.publishing.describe_run``; gives the scores and what was trained.
     """
-    metadata: dict[str, Any] = copy.deepcopy(ConfigParser.load_config_file(BASE_CONFIG.with_name("metadata.json")))
+    metadata: dict[str, Any] = load_config(BASE_CONFIG.with_name("metadata.json"))
     labels, channels = member.value("labels"), member.value("in_channels")
     size = member.value("image_size")
     names = {str(number): label for number, label in enumerate(labels)}

@@ -11,7 +11,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from torch import nn
 
-from ..configuration.keys import BASE_CONFIG, REFERENCE
+from ..configuration.keys import REFERENCE
+from ..configuration.reading import BASE_CONFIG, load_config
 from ..configuration.workflow import executed_config, running_workflow
 from ..datasets.class_shares import training_shares
 from ..errors import MissingFileError, UserError
@@ -101,7 +102,7 @@ def take_model(run_name: str | None, runs_dir: str | Path, checkpoint: str | Pat
         raise RuntimeError("a step of a workflow's initialize, which none is running")
     if not member.settings:
         return
-    given, shipped = executed_config(), ConfigParser.load_config_file(BASE_CONFIG.with_name("inference.yaml"))
+    given, shipped = executed_config(), load_config(BASE_CONFIG.with_name("inference.yaml"))
     for key in SETTINGS:
         now, before, base = (flatten({key: config.get(key)}) for config in (given, member.settings, shipped))
         for place in now:

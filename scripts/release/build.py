@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG
 from ..errors import UserError
 from ..exporting.content import bundle_metadata
 from ..exporting.export import export_network

@@ -18,7 +18,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG
 from ..errors import UserError
 from ..storage.atomic_files import write_text
 from .dependencies import installed_closure, user_requirements

@@ -9,8 +9,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
-from ..configuration.keys import BASE_CONFIG
 from ..configuration.paths import PLACES, without_paths
+from ..configuration.reading import BASE_CONFIG, load_config
 from ..inference.model import Member
 from ..runs.resume import FREE_KEYS
 from ..runs.run_configuration import read_run_configuration
@@ -22,11 +22,11 @@ SHIPPED = (FREE_KEYS | PLACES) - {"max_epochs"}  # keys that keep the values of 
 
 def training_twin(run_dir: Path) -> dict[str, Any]:
     """``train.yaml`` with the parts and settings of a run, and with no place of the machine that it ran on."""
-    shipped: dict[str, Any] = ConfigParser.load_config_file(BASE_CONFIG)
+    shipped: dict[str, Any] = load_config()
     run = without_paths(read_run_configuration(run_dir))
     config = {key: value if key in SHIPPED else copy.deepcopy(run.get(key, value)) for key, value in shipped.items()}
     part = CONFIGS / f"data_{run.get('data_name')}.yaml"
-    if part.is_file() and "dataset_dir" in (data := ConfigParser.load_config_file(part)):
+    if part.is_file() and "dataset_dir" in (data := load_config(part)):
         config["dataset_dir"] = data["dataset_dir"]
     if isinstance(config["network_def"], dict) and "pretrained_path" in config["network_def"]:
         config["network_def"]["pretrained_path"] = None
@@ -38,13 +38,13 @@ def twins(run_dir: Path, member: Member) -> dict[str, dict[str, Any]]:
     training = training_twin(run_dir)
     found = {
         "train": training,
-        "evaluate": ConfigParser.load_config_file(CONFIGS / "evaluate.yaml"),
+        "evaluate": load_config(CONFIGS / "evaluate.yaml"),
         "inference": inference_twin(member),
     }
     overlay = CONFIGS / f"{MULTI_GPU}.yaml"
     if overlay.is_file():
         parser = ConfigParser(copy.deepcopy(training))
-        for key, value in ConfigParser.load_config_file(overlay).items():
+        for key, value in load_config(overlay).items():
             merge_kv(parser, key, value)  # "+key" and "a::b" as behind train.yaml
         found[MULTI_GPU] = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
     return found
@@ -52,5 +52,5 @@ def twins(run_dir: Path, member: Member) -> dict[str, dict[str, Any]]:
 
 def inference_twin(member: Member) -> dict[str, Any]:
     """``inference.yaml`` with the settings of the published network."""
-    shipped: dict[str, Any] = ConfigParser.load_config_file(CONFIGS / "inference.yaml")
+    shipped: dict[str, Any] = load_config(CONFIGS / "inference.yaml")
     return {**shipped, **member.settings}

@@ -13,7 +13,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ..configuration.keys import BASE_CONFIG, refuse_unknown_keys
+from ..configuration.keys import refuse_unknown_keys
+from ..configuration.reading import BASE_CONFIG, load_config
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import MissingFileError, UserError
 from .resume import FREE_KEYS, flatten, read_table
@@ -73,8 +74,8 @@ def run_configuration(run_dir: Path, given: Mapping[str, Any], overlay: str) -> 
         FileNotFoundError, ValueError: see ``take_run_configuration``.
     """
     run = read_run_configuration(run_dir)
-    own = ConfigParser.load_config_file(BASE_CONFIG.with_name(overlay))
-    base = {**ConfigParser.load_config_file(BASE_CONFIG), **own} if "train" in given else own
+    own = load_config(BASE_CONFIG.with_name(overlay))
+    base = {**load_config(), **own} if "train" in given else own
     changed = _changed(_flat(base), flatten(dict(given)))
     free = [place for place in changed if place.split("::")[0] in EVALUATION_FREE_KEYS - set(own)]
     fixed = [place for place in changed if place.split("::")[0] not in EVALUATION_FREE_KEYS | set(own)]
@@ -144,7 +145,7 @@ def _refuse_other_values(run_dir: Path, run: dict[str, Any], given: Mapping[str,
 
 def _is_a_parts_default(key: str, value: Any) -> bool:
     """Whether a value is what a shipped file says, such as a data part's folder, and nothing that a user has said."""
-    shipped = (ConfigParser.load_config_file(path) for path in BASE_CONFIG.parent.glob("*.yaml"))
+    shipped = (load_config(path) for path in BASE_CONFIG.parent.glob("*.yaml"))
     return any(key in config and config[key] == value for config in shipped)
 
 

@@ -7,13 +7,10 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG, load_config
 from ..errors import UserError
 
 CONFIGS = BASE_CONFIG.parent
@@ -61,16 +58,11 @@ def find_parts(parts: Any) -> tuple[str, ...]:
     return (str(BASE_CONFIG), *(_part(kind, name) for kind, name in parts.items()))
 
 
-@lru_cache(maxsize=64)
-def _load(path: str) -> dict[str, Any]:
-    return dict(ConfigParser.load_config_file(path))
-
-
 def base_config(files: Sequence[str]) -> dict[str, Any]:
     """The top-level keys of configuration files, later ones in place of earlier ones."""
     merged: dict[str, Any] = {}
     for path in files:
-        merged |= _load(path)
+        merged |= load_config(path)
     return merged
 
 

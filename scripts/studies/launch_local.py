@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG
 from ..runs.signals import EXIT_CODE, Stopped
 from .grid import PlannedRun
 from .run_one import do_run

@@ -23,7 +23,7 @@ from typing import Any
 from monai.bundle import ConfigWorkflow
 
 from ..configuration.error_report import causes, user_message
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG
 from ..errors import UserError
 from ..runs.lock import lock_run
 from ..runs.signals import EXIT_CODE, Stopped

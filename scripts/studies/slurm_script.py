@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..configuration.keys import BASE_CONFIG
+from ..configuration.reading import BASE_CONFIG
 from ..errors import UserError
 from ..runs.signals import EXIT_CODE
 from ..storage.atomic_files import write_text

@@ -7,10 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from monai.bundle import ConfigParser
-
-from ..configuration.keys import BASE_CONFIG
 from ..configuration.passwords import redact
+from ..configuration.reading import load_config
 from ..configuration.workflow import executed_config
 from ..errors import UserError
 
@@ -55,7 +53,7 @@ def given_address(tracking_uri: str | None) -> str | None:
     typed = executed_config().get("tracking_uri")
     if typed is None or os.environ.get("MLFLOW_TRACKING_URI"):
         return tracking_uri
-    default = ConfigParser.load_config_file(BASE_CONFIG)["tracking_uri"]
+    default = load_config()["tracking_uri"]
     return None if typed == default else tracking_uri
 
 
