@@ -18,6 +18,7 @@ from .collect import (
     split_cases,
     split_hashes,
 )
+from .compared import study_terms
 from .example_cases import find_overlays
 from .grid import PlannedRun, configured
 from .history import read_history
@@ -27,11 +28,13 @@ from .report.record import CaseScore, Failure, Provenance, StudyRecord
 from .run_origin import restored_note, versions_of
 from .status import RunStatus, read_status
 from .study_file import Study
+from .terms import Terms
 from .tuning import chosen_rates, tuning_trials
 
 SHARED = {
     "data": "data_name",
     "network": "network_name",
+    "loss": "loss_name",
     "optimizer": "optimizer_name",
     "learning rate": "learning_rate",
     "batch size": "batch_size",
@@ -39,8 +42,9 @@ SHARED = {
     "image size": "image_size",
     "pixel spacing": "pixel_spacing",
     "augmentation": "augmentation",
+    "precision": "precision",
 }
-LEAKY = "random slices, leaky: images of one patient lie in training and test part, as in the paper"
+LEAKY = "images dealt at random, whatever {unit} they show, so that those of one {unit} are in training and test part"
 
 
 def study_record(study: Study, study_file: str, commands: Sequence[str]) -> StudyRecord:
@@ -61,7 +65,8 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
     trials = tuning_trials(study, folder) if study.tune else []
     state = race_state(study, chosen_rates(trials), _failed(statuses)) if study.hours is not None else None
     winner = _winner(state, scores)
-    shared, differing = _settings(study)
+    terms = study_terms(study)
+    shared, differing, varied = _settings(study, terms)
     return StudyRecord(
         name=study.name,
         scores=scores,
@@ -69,11 +74,12 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         primary=score_title(study.score),
         margin=study.margin,
         reference=study.reference,
-        unit=study.unit,
+        terms=terms,
         leaky=study.leaky,
         planned_repeats=None if state is not None else study.repeats,
         settings=shared,
         differing=differing,
+        varied=varied,
         curves=curves,
         weight_paths=paths,
         tuning=trials,
@@ -125,26 +131,32 @@ def _failed(statuses: Sequence[RunStatus]) -> set[str]:
     return {status.run.name for status in statuses if status.state == "failed"}
 
 
-def _settings(study: Study) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """What all runs share, by the names of the methods paragraph, and what levels set beside their factor."""
+def _settings(study: Study, terms: Terms) -> tuple[dict[str, str], dict[str, dict[str, str]], list[str]]:
+    """What all runs share, by the names of the methods paragraph, what levels set beside their factor, and factors."""
     configs = {condition.name: configured(study, condition) for condition in study.conditions}
     factors = set(study.conditions[0].levels)
     found: dict[str, str] = {}
     differing: dict[str, dict[str, str]] = {}
+    varied: list[str] = []
     for name, key in SHARED.items():
         values = {condition: str(config[key]) for condition, config in configs.items() if config[key] is not None}
         if len(set(values.values())) == 1 and len(values) == len(configs):
             found[name] = next(iter(values.values()))
-        elif values and not {name, key} & factors:
+        elif {name, key} & factors:
+            varied.append(name)
+        elif values:
             differing[name] = values
     if study.tune:
         differing.pop("learning rate", None)
-        found["learning rate"] = "chosen for each condition from a third, once and three times the default"
+        found["learning rate"] = f"chosen for each {terms.thing} from a third, once and three times the default"
     found["model selection"] = "the epoch with the best Dice of the validation part"
-    found["initial weights"] = "drawn again for every fold of every repeat, the same for all conditions"
+    found["initial weights"] = (
+        "drawn again, as the order of the images, for every fold of every repeat, from the same seed for all "
+        f"{terms.things}"
+    )
     if study.leaky:
-        found["protocol"] = LEAKY
-    return found, differing
+        found["protocol"] = LEAKY.format(unit=terms.unit)
+    return found, differing, varied
 
 
 def _provenance(study: Study, study_file: str, runs: Sequence[PlannedRun], commands: Sequence[str]) -> Provenance:

@@ -10,14 +10,15 @@ from scipy import stats
 from .design import Kind
 from .estimation import FEWEST_PATIENTS
 from .scores import Floats, ScoreTable
+from .terms import Terms
 
 FEW_PATIENTS = 50
 MOST_SKEWNESS = 2.0
 OF_DESIGN: dict[Kind, tuple[str, str]] = {
     "one run": (
         "one run",
-        "Each loss was trained once. One training says nothing about the loss, since another one of the same loss "
-        "differs too: nothing is concluded. Train more folds or repeats.",
+        "Each {thing} was trained once. One training says nothing about the {thing}, since another one of the same "
+        "{thing} differs too: nothing is concluded. Train more folds or repeats.",
     ),
     "one training set": (
         "one training set",
@@ -25,7 +26,8 @@ OF_DESIGN: dict[Kind, tuple[str, str]] = {
     ),
     "one repeat": (
         "one repeat",
-        "There is one repeat, so each patient was tested by one run of a loss. Patients and runs cannot be told apart.",
+        "There is one repeat, so each {unit} was tested by one run of each {thing}. The noise of {units} and of runs "
+        "cannot be told apart.",
     ),
     "fixed folds": (
         "fixed folds",
@@ -48,57 +50,68 @@ class Caution:
     text: str
 
 
-def find_cautions(table: ScoreTable, kind: Kind) -> tuple[Caution, ...]:
+def find_cautions(table: ScoreTable, kind: Kind, terms: Terms) -> tuple[Caution, ...]:
     """What a reader of the analysis has to know of the design and the scores."""
-    found = [Caution(*OF_DESIGN[kind])] if kind in OF_DESIGN else []
+    found = [_of_the_design(kind, terms)] if kind in OF_DESIGN else []
     if kind == "one repeat" and table.leaky:
         found = [
-            Caution(kind, "There is one repeat, and its runs share the patients that they were trained and tested on.")
+            Caution(
+                kind, f"There is one repeat, and its runs share the {terms.units} that they were trained and tested on."
+            )
         ]
     if table.num_patients < FEWEST_PATIENTS:
-        text = f"There are only {table.num_patients} independent patients (or other units): estimates, no conclusions."
+        text = f"There are only {table.num_patients} independent {terms.units}: estimates, no conclusions."
         found.append(Caution("too few patients", text))
     elif table.num_patients < FEW_PATIENTS:
         text = (
-            f"There are {table.num_patients} patients. Below {FEW_PATIENTS}, an interval that is named 95 % may hold "
+            f"There are {table.num_patients} {terms.units}. Below {FEW_PATIENTS}, an interval that is named 95 % may "
+            "hold only 89 to 93 % when the differences are skewed."
         )
-        found.append(Caution("few patients", f"{text}only 89 to 93 % when the differences are skewed."))
+        found.append(Caution("few patients", text))
     skewed = _most_skewed(table)
     if skewed and skewed[0] > MOST_SKEWNESS:
         value, a, b = skewed
         found.append(
             Caution(
                 "skewed",
-                f"The patients' differences are skewed, most those of {a} and {b} (skewness {value:.1f}): a few "
-                "patients decide, and the intervals may be too short.",
+                f"The {terms.units}' differences are skewed, most those of {a} and {b} (skewness {value:.1f}): a few "
+                f"{terms.units} decide, and the intervals may be too short.",
             )
         )
-    found.extend(_of_the_data(table))
+    found.extend(_of_the_data(table, terms))
     if kind == "new partitions":
         found.append(
             Caution(
                 "one pool",
-                "Every repeat draws on the same patients. The conclusions are about trainings on this pool.",
+                f"Every repeat draws on the same {terms.units}. The conclusions are about trainings on this pool.",
             )
         )
     return tuple(found)
 
 
-def _of_the_data(table: ScoreTable) -> list[Caution]:
+def _of_the_design(kind: Kind, terms: Terms) -> Caution:
+    code, text = OF_DESIGN[kind]
+    return Caution(code, text.format(thing=terms.thing, unit=terms.unit, units=terms.units))
+
+
+def _of_the_data(table: ScoreTable, terms: Terms) -> list[Caution]:
     found = []
     if table.leaky:
         text = (
-            "Cases of one patient are in several folds of a repeat, so patients were trained on when they were tested."
+            f"Cases of one {terms.unit} are in several folds of a repeat, so {terms.units} were trained on when they "
+            "were tested."
         )
-        found.append(Caution("leaky", f"{text} The scores are too high, for some losses perhaps more than for others."))
+        found.append(
+            Caution("leaky", f"{text} The scores are too high, for some {terms.things} perhaps more than for others.")
+        )
     if table.missing_runs:
         losses = ", ".join(dict.fromkeys(loss for loss, _, _ in table.missing_runs))
         many = "1 run is" if len(table.missing_runs) == 1 else f"{len(table.missing_runs)} runs are"
         found.append(
             Caution(
                 "missing runs",
-                f"{many} missing (of {losses}). Each pair is compared on what both have; means of single losses are "
-                "over different cases.",
+                f"{many} missing (of {losses}). Each pair is compared on what both have; means of single "
+                f"{terms.things} are over different cases.",
             )
         )
     return found

@@ -15,11 +15,14 @@ from .estimation import Estimate, estimate
 from .multiplicity import ALPHA, best_set, leader, rank_interval, regret_bounds, upper_bounds
 from .pairs import clip, compare_pairs, difference_of
 from .scores import Floats, ScoreTable
+from .terms import Terms
 
 DEFAULT_MARGIN = 0.01
 
 
-def analyse(table: ScoreTable, margin: float = DEFAULT_MARGIN, reference: str | None = None) -> Analysis:
+def analyse(
+    table: ScoreTable, margin: float = DEFAULT_MARGIN, reference: str | None = None, terms: Terms | None = None
+) -> Analysis:
     """Compare the losses of a study.
 
     Args:
@@ -27,15 +30,17 @@ def analyse(table: ScoreTable, margin: float = DEFAULT_MARGIN, reference: str | 
         margin: smallest difference that matters, > 0, in the score's unit.
         reference: name of the loss that the others are compared with; None: all pairs are tested. With a reference the
             other pairs are exploratory.
+        terms: what its cautions call the conditions and the units; None: words that are true of any study.
 
     Raises:
         UserError: the margin is not positive, the reference is no loss of the table, or two losses have no cell in
             common.
     """
+    terms = terms or Terms()
     if not margin > 0:
         raise UserError(f"margin must be > 0, got {margin:g}: the smallest difference that matters")
     if reference is not None and reference not in table.losses:
-        raise UserError(f"the reference {reference} is no loss of the study: it has {', '.join(table.losses)}")
+        raise UserError(f"the reference {reference} is no condition of the study: it has {', '.join(table.losses)}")
     design = find_design(table)
     estimates = pair_estimates(table, design)
     pairs = compare_pairs(table, design, estimates, margin, reference)
@@ -57,7 +62,7 @@ def analyse(table: ScoreTable, margin: float = DEFAULT_MARGIN, reference: str | 
         best_set=tuple(loss for loss, may in zip(table.losses, may_be_best, strict=True) if may),
         against_chosen=_against(table, estimates, bounds, chosen),
         components=pooled([pair.components for pair in pairs]),
-        cautions=find_cautions(table, design.kind),
+        cautions=find_cautions(table, design.kind, terms),
     )
 
 

@@ -29,7 +29,7 @@ def difference_of(table: ScoreTable, a: int, b: int) -> Floats:
     difference: Floats = (table.values[a] - table.values[b]).reshape(-1)
     if np.isnan(difference).all():
         raise UserError(
-            f"losses {table.losses[a]} and {table.losses[b]} have no case of the same repeat in common: "
+            f"conditions {table.losses[a]} and {table.losses[b]} have no case of the same repeat in common: "
             "run what is missing, or leave one of them out"
         )
     return difference

@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..runs.run_files import SPLIT
 from .blocks import all_runs, hours_a_repeat, hours_used, parallel_runs
 from .collect import collect_scores, lost_in_validation, read_progress, split_cases
+from .compared import study_terms
 from .components import Components
 from .convergence import LOST, late_rise
 from .decision import analyse
@@ -16,13 +17,15 @@ from .grid import RATE_FACTORS, PlannedRun, configured
 from .power import smallest_difference
 from .race import most_repeats
 from .report.rates import by_value
+from .report.words import count
 from .run_record import read_json
 from .score_rows import score_table
 from .status import RunStatus, count_states, read_status
 from .study_file import Study
+from .terms import Terms
 
-# Variances of the difference of two losses on one patient, until the study's own are known: standard deviations of .04
-# between patients, .022 between runs, .02 of the rest.
+# Variances of the difference of two conditions on one patient, until the study's own are known: standard deviations of
+# .04 between patients, .022 between runs, .02 of the rest.
 ASSUMED = {"patient": 0.0016, "training": 0.00047, "residual": 0.0004}
 PATIENTS = (40, 100, 200)  # shown where the number of patients is not known yet
 FAILURES_SHOWN = 10
@@ -30,28 +33,28 @@ FAILURES_SHOWN = 10
 
 def describe_plan(study: Study) -> str:
     """The grid, how far it is, how long it takes and the smallest difference that it can show."""
-    statuses = read_status(study.output_dir, all_runs(study))
-    return "\n".join(
-        [*_grid(study, len(statuses)), *_progress(study, statuses), *_epochs(study, statuses), *_power(study, statuses)]
-    )
+    statuses, terms = read_status(study.output_dir, all_runs(study)), study_terms(study)
+    parts = _grid(study, len(statuses), terms), _progress(study, statuses), _epochs(study, statuses)
+    return "\n".join(line for part in (*parts, _power(study, statuses, terms)) for line in part)
 
 
-def _grid(study: Study, runs: int) -> Iterator[str]:
+def _grid(study: Study, runs: int, terms: Terms) -> Iterator[str]:
     yield f"study {study.name}: {study.question}" if study.question else f"study {study.name}"
     names = [condition.name for condition in study.conditions]
     yield f"  {'conditions':<12} {len(names)}: {', '.join(names)}"
     most = "at most " if study.hours is not None else ""
-    yield f"  {'repeats':<12} {most}{study.repeats}, each with a new partition into {study.num_folds} folds"
+    partition = f"a new partition into {study.num_folds} folds" if study.num_folds > 1 else "the data set's own parts"
+    yield f"  {'repeats':<12} {most}{study.repeats}, each with {partition}"
     if study.run_folds < study.num_folds:
         yield f"  {'folds':<12} {study.run_folds} of {study.num_folds} are run"
     if study.tune:
         yield f"  {'tuning':<12} {len(RATE_FACTORS)} learning rates a condition, on a partition that is not analysed"
     else:
         rates = {condition.name: str(configured(study, condition)["learning_rate"]) for condition in study.conditions}
-        equal = "equal learning rates favour losses with larger gradients"
+        equal = f"equal learning rates {terms.equal_rates}"
         yield f"  {'tuning':<12} none: {equal if len(set(rates.values())) == 1 else by_value(rates)}"
     if study.leaky:
-        yield f"  {'protocol':<12} LEAKY, as in the paper: images of one patient are in training and test part"
+        yield f"  {'protocol':<12} LEAKY, as in the paper: images of one {terms.unit} are in training and test part"
     yield f"  {'runs':<12} {most}{runs}, in {study.output_dir}"
 
 
@@ -100,7 +103,7 @@ def _epochs(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
         yield f"  {'caution':<12} {', '.join(lost)} lost a class in validation (Dice below {LOST:g}): set more epochs"
 
 
-def _power(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
+def _power(study: Study, statuses: Sequence[RunStatus], terms: Terms) -> Iterator[str]:
     """The smallest difference shown with 80 % power, by the study's own noise as soon as it is known."""
     known = _patients(study, statuses)
     pairs = len(study.conditions) * (len(study.conditions) - 1) // 2
@@ -112,11 +115,11 @@ def _power(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
     for patients in [known] if known else PATIENTS:
         one, all_of_them = (smallest_difference(components, patients, study.repeats, n) for n in (1, family))
         yield (
-            f"  {'can show':<12} with {patients} {study.unit}s a difference of {one:.3f} (one pair alone), "
-            f"{all_of_them:.3f} (any of {family} pairs), power 80 %, {source}"
+            f"  {'can show':<12} with {patients} {terms.units} a difference of {one:.3f} (one pair alone), "
+            f"{all_of_them:.3f} (any of {count(family, 'pair')}), power 80 %, {source}"
         )
     if study.repeats == 1:
-        yield f"  {'caution':<12} one repeat can't tell the noise of training from that of {study.unit}s"
+        yield f"  {'caution':<12} one repeat can't tell the noise of training from that of {terms.units}"
 
 
 def _noise(study: Study, statuses: Sequence[RunStatus]) -> tuple[Components, str]:

@@ -94,7 +94,7 @@ def watch(table: ScoreTable, losses: Sequence[str], margin: float, repeats_done:
     """
     unknown = [loss for loss in losses if loss not in table.losses]
     if unknown:
-        raise UserError(f"loss {unknown[0]} has no scores: run it, or leave it out of the race")
+        raise UserError(f"condition {unknown[0]} has no scores: run it, or leave it out of the race")
     alive = tuple(losses)
     looks: list[Look] = []
     for repeats in LOOKS:
@@ -132,7 +132,7 @@ def next_step(race: Race, repeats_done: int, hours_left: float, hours_a_repeat: 
         are alive.
     """
     if len(race.alive) == 1:
-        return Step("stop", race.alive, f"every loss but {race.alive[0]} is dropped")
+        return Step("stop", race.alive, f"every condition but {race.alive[0]} is dropped")
     if repeats_done >= LOOKS[-1]:
         return Step("stop", race.alive, f"the last look, after {LOOKS[-1]} repeats, is held")
     hours = sum(hours_a_repeat[loss] for loss in race.alive)
@@ -140,7 +140,7 @@ def next_step(race: Race, repeats_done: int, hours_left: float, hours_a_repeat: 
         return Step(
             "stop", race.alive, f"one more repeat takes {hours:.1f} hours and {max(hours_left, 0):.1f} are left"
         )
-    return Step("repeat", race.alive, f"repeat {repeats_done + 1} of {len(race.alive)} losses, {hours:.1f} hours")
+    return Step("repeat", race.alive, f"repeat {repeats_done + 1} of {len(race.alive)} conditions, {hours:.1f} hours")
 
 
 def most_repeats(hours: float, hours_a_repeat: Mapping[str, float]) -> int:
@@ -168,7 +168,7 @@ def _part_of(table: ScoreTable, losses: tuple[str, ...], repeats: int) -> ScoreT
         empty = np.isnan(of_loss).all(axis=1)
         if len(of_loss) < repeats or empty.any():
             missing = table.repeats[int(np.argmax(empty))] if empty.any() else "that is due"
-            raise UserError(f"loss {loss} has no score in repeat {missing}, which the race looks at: run it first")
+            raise UserError(f"condition {loss} has no score in repeat {missing}, which the race looks at: run it first")
     return replace(
         table,
         losses=losses,

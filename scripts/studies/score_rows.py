@@ -89,7 +89,7 @@ def _runs(rows: Sequence[ScoreRow], bounds: tuple[float, float]) -> dict[Run, di
 
 
 def _place(row: ScoreRow) -> str:
-    return f"case {row.case} of loss {row.loss}, repeat {row.repeat}, fold {row.fold}"
+    return f"case {row.case} of condition {row.loss}, repeat {row.repeat}, fold {row.fold}"
 
 
 def _patients(rows: Sequence[ScoreRow]) -> dict[str, str]:
@@ -98,7 +98,7 @@ def _patients(rows: Sequence[ScoreRow]) -> dict[str, str]:
     for row in rows:
         patient = row.patient or row.case
         if patients.setdefault(row.case, patient) != patient:
-            raise UserError(f"case {row.case} is of patient {patients[row.case]} and of patient {patient}: name one")
+            raise UserError(f"case {row.case} is of unit {patients[row.case]} and of unit {patient}: name one")
     return dict(sorted(patients.items()))
 
 
@@ -112,12 +112,12 @@ def _folds(runs: Mapping[Run, Mapping[str, float]]) -> dict[tuple[int, str], int
                 continue
             if of == loss:
                 raise UserError(
-                    f"case {case} is tested twice in repeat {repeat} of loss {loss}, in folds {known} and {fold}: "
-                    "a repeat tests each case once; number the repeats"
+                    f"case {case} is tested twice in repeat {repeat} of condition {loss}, in folds {known} and "
+                    f"{fold}: a repeat tests each case once; number the repeats"
                 )
             raise UserError(
-                f"case {case} is in fold {known} of repeat {repeat} for loss {of} and in fold {fold} for loss {loss}: "
-                "losses are compared on the same partitions; number equal partitions alike"
+                f"case {case} is in fold {known} of repeat {repeat} for condition {of} and in fold {fold} for "
+                f"condition {loss}: conditions are compared on the same partitions; number equal partitions alike"
             )
     return {key: fold for key, (fold, _) in folds.items()}
 
@@ -132,8 +132,8 @@ def _refuse_partial_runs(runs: Mapping[Run, Mapping[str, float]]) -> None:
         if lost:
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise UserError(
-                f"loss {loss}, repeat {repeat}, fold {fold} has no row for case {lost[0]}{more}, which other losses "
-                "have in that run: add the rows, or leave the whole run out"
+                f"condition {loss}, repeat {repeat}, fold {fold} has no row for case {lost[0]}{more}, which other "
+                "conditions have in that run: add the rows, or leave the whole run out"
             )
 
 
@@ -144,8 +144,8 @@ def _straddling(folds: Mapping[tuple[int, str], int], patients: Mapping[str, str
         patient = patients[case]
         if seen.setdefault((repeat, patient), fold) != fold:
             return (
-                f"patient {patient} has cases in folds {seen[repeat, patient]} and {fold} of repeat {repeat}, so it "
-                "was trained on when it was tested: part by patient, or declare the study leaky"
+                f"unit {patient} has cases in folds {seen[repeat, patient]} and {fold} of repeat {repeat}, so it "
+                "was trained on when it was tested: part by unit, or declare the study leaky"
             )
     return ""
 
@@ -153,9 +153,10 @@ def _straddling(folds: Mapping[tuple[int, str], int], patients: Mapping[str, str
 def _refuse_too_few(losses: Sequence[str], patients: Mapping[str, str]) -> None:
     if len(losses) < 2:
         named = f"only {losses[0]} is there" if losses else "there are no scores"
-        raise UserError(f"a comparison needs at least two losses, {named}")
+        raise UserError(f"a comparison needs at least two conditions, {named}")
     if len(set(patients.values())) < 2:
-        raise UserError(f"a comparison needs at least two patients, all cases are of {next(iter(patients.values()))}")
+        only = next(iter(patients.values()))
+        raise UserError(f"a comparison needs at least two independent units, all cases are of {only}")
 
 
 def _arrange(
@@ -179,7 +180,8 @@ def _arrange(
         table_folds[repeats.index(repeat), cases[case]] = fold
     scored = (~np.isnan(values)).sum(axis=(1, 2))
     if not scored.all():
-        raise UserError(f"loss {losses[int(np.argmin(scored))]} has no score: every case is empty; leave the loss out")
+        empty = losses[int(np.argmin(scored))]
+        raise UserError(f"condition {empty} has no score: every case is empty; leave it out")
     planned = sorted({(repeat, fold) for _, repeat, fold in runs})
     return ScoreTable(
         losses=losses,

@@ -18,6 +18,7 @@ from .factors import Condition, base_config, find_conditions, find_parts, refuse
 from .file_values import number_between, one_of, refuse_unknown, study_name, whole_number
 from .primary_score import check_score
 from .slurm_settings import SETTINGS
+from .terms import noun
 
 COMMANDS = ("studying", "planning", "reporting")
 PROTOCOLS = ("whole_patients", "random_images_leaky")
@@ -143,7 +144,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         score=check_score(value["score"], merged.get("labels"), conditions),
         margin=number_between(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=one_of(value["reference"], names, "reference"),
-        unit=str(value["unit"]),
+        unit=noun(value["unit"], "unit"),
         tune=_tune(value["tune"], value["factors"]),
         hours=hours,
         paper_table=None if value["paper_table"] is None else whole_number(value["paper_table"], "paper_table", 2, 7),

@@ -65,7 +65,7 @@ def test_a_race_times_a_pilot_then_runs_repeats_and_drops_what_can_not_win(tmp_p
         block, reason = next_block(study)
         assert block is not None
         assert block.runs == tuple(plan_repeats(study, [repeat]))
-        assert f"repeat {repeat} of 4 losses, 20.0 hours" in reason
+        assert f"repeat {repeat} of 4 conditions, 20.0 hours" in reason
         for run in block.runs:
             finish(study, run)
     state = race_state(study, {})
@@ -150,7 +150,7 @@ def test_a_learning_rate_that_is_a_factor_is_not_said_to_be_one_for_all(tmp_path
     study = tiny_study(tmp_path, factors={"loss": ["ce", "dfl"], "learning_rate": [0.001, 0.01]}, tune=False)
     record = study_record(study, "study.yaml", [])
     assert record.differing == {}
-    assert rates_in_words(record) == "the learning rate is a factor of the study"
+    assert rates_in_words(record) == "the learning rate is part of what is compared"
 
 
 def test_one_learning_rate_for_all_is_said_to_favour_losses_with_larger_gradients(tmp_path: Path) -> None:
@@ -173,7 +173,8 @@ def test_volumes_whose_images_are_dealt_are_reported_by_what_each_run_tested(tmp
     page = build_report(record, tmp_path / "report")
     said = (page.parent / "methods.txt").read_text()
     assert "30 patients" in said
-    assert "Images were dealt at random, whatever patient they show" in said
+    assert "Images of one patient lie in training and test parts" in said
+    assert "images dealt at random, whatever patient they show" in said
     assert "new partition" not in said
     assert "parted by patient" not in page.read_text()
     assert "16 done" in describe_plan(study) if repeats == 2 else "8 done" in describe_plan(study)

@@ -171,7 +171,7 @@ def test_a_bootstrap_over_patients_and_runs_agrees_with_the_interval():
     ("settings", "message"),
     [
         ({"margin": 0.0}, "margin must be > 0, got 0"),
-        ({"reference": "FL"}, "the reference FL is no loss of the study: it has A, B"),
+        ({"reference": "FL"}, "the reference FL is no condition of the study: it has A, B"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
@@ -181,7 +181,7 @@ def test_wrong_settings_are_refused(settings, message):
 
 def test_losses_without_a_common_cell_are_refused():
     rows = [row for row in simulated_rows(SMALL, [0.0, 0.0]) if (row.loss == "A") == (row.repeat == 0)]
-    with pytest.raises(UserError, match="losses A and B have no case of the same repeat in common|losses B and A have"):
+    with pytest.raises(UserError, match="conditions (A and B|B and A) have no case of the same repeat in common"):
         analyse(score_table(rows))
 
 

@@ -74,9 +74,9 @@ def test_a_near_equal_loss_is_dropped_once_it_cannot_win_by_the_margin():
 
 def test_a_loss_alive_that_lacks_a_repeat_is_refused():
     rows = [row for row in simulated_rows(PLAN, [0.0, 0.0]) if (row.loss, row.repeat) != ("B", 1)]
-    with pytest.raises(UserError, match="loss B has no score in repeat 1, which the race looks at: run it first"):
+    with pytest.raises(UserError, match="condition B has no score in repeat 1, which the race looks at: run it first"):
         watch(score_table(rows), ("A", "B"), 0.01, 2)
-    with pytest.raises(UserError, match="loss X has no scores"):
+    with pytest.raises(UserError, match="condition X has no scores"):
         watch(score_table(rows), ("A", "B", "X"), 0.01, 2)
 
 
@@ -86,12 +86,14 @@ def test_a_repeat_is_begun_only_if_it_fits():
     assert next_step(race, 1, 3.0, hours).action == "repeat"
     stopped = next_step(race, 1, 2.9, hours)
     assert (stopped.action, stopped.reason) == ("stop", "one more repeat takes 3.0 hours and 2.9 are left")
-    assert next_step(race, 1, float("inf"), hours).reason == "repeat 2 of 2 losses, 3.0 hours"
+    assert next_step(race, 1, float("inf"), hours).reason == "repeat 2 of 2 conditions, 3.0 hours"
 
 
 def test_the_race_stops_at_one_loss_and_at_the_last_look():
     hours = {"A": 1.0, "B": 1.0}
-    assert next_step(Race(("A", "B"), ("B",), (), "B", 0.0), 2, 99.0, hours).reason == "every loss but B is dropped"
+    assert (
+        next_step(Race(("A", "B"), ("B",), (), "B", 0.0), 2, 99.0, hours).reason == "every condition but B is dropped"
+    )
     assert "last look" in next_step(Race(("A", "B"), ("A", "B"), (), "B", 0.1), 5, 99.0, hours).reason
 
 

@@ -57,24 +57,27 @@ def test_patients_group_cases():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "a comparison needs at least two losses, there are no scores"),
-        (ROWS[:8], "a comparison needs at least two losses, only CE is there"),
-        ([row for row in ROWS if row.case == "a"], "a comparison needs at least two patients, all cases are of a"),
-        ([*ROWS, ROWS[0]], "case a of loss CE, repeat 0, fold 0 comes twice: remove one of the rows"),
-        (changed(0, score=1.2), r"case a of loss CE, repeat 0, fold 0 scores 1.2, outside 0 to 1"),
+        ([], "a comparison needs at least two conditions, there are no scores"),
+        (ROWS[:8], "a comparison needs at least two conditions, only CE is there"),
+        (
+            [row for row in ROWS if row.case == "a"],
+            "a comparison needs at least two independent units, all cases are of a",
+        ),
+        ([*ROWS, ROWS[0]], "case a of condition CE, repeat 0, fold 0 comes twice: remove one of the rows"),
+        (changed(0, score=1.2), r"case a of condition CE, repeat 0, fold 0 scores 1.2, outside 0 to 1"),
         (changed(0, score=85.0), "scores 85, outside 0 to 1; give percentages as fractions"),
         (changed(0, score=-0.1), "scores -0.1, outside 0 to 1"),
         (changed(0, score=float("inf")), "scores inf, outside 0 to 1"),
         (changed(0, fold=-1), "a fold is numbered from 0"),
-        ([*ROWS, Row("CE", 0, 1, "a", 0.5)], "case a is tested twice in repeat 0 of loss CE, in folds 0 and 1"),
-        (changed(0, fold=1), "case a is in fold 1 of repeat 0 for loss CE and in fold 0 for loss DFL"),
-        (changed(0, patient="p"), "case a is of patient p and of patient a: name one"),
-        (ROWS[1:], "loss CE, repeat 0, fold 0 has no row for case a, which other losses have in that run"),
+        ([*ROWS, Row("CE", 0, 1, "a", 0.5)], "case a is tested twice in repeat 0 of condition CE, in folds 0 and 1"),
+        (changed(0, fold=1), "case a is in fold 1 of repeat 0 for condition CE and in fold 0 for condition DFL"),
+        (changed(0, patient="p"), "case a is of unit p and of unit a: name one"),
+        (ROWS[1:], "condition CE, repeat 0, fold 0 has no row for case a, which other conditions have in that run"),
         (
             [replace(row, patient="p" if row.case in "bc" else "") for row in ROWS],
-            "patient p has cases in folds 0 and 1",
+            "unit p has cases in folds 0 and 1",
         ),
-        ([replace(row, score=float("nan")) if row.loss == "CE" else row for row in ROWS], "loss CE has no score"),
+        ([replace(row, score=float("nan")) if row.loss == "CE" else row for row in ROWS], "condition CE has no score"),
     ],
 )
 def test_what_is_wrong_with_rows_is_said_in_one_line(rows, message):

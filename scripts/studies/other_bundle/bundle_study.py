@@ -15,6 +15,7 @@ from monai.bundle import ConfigParser
 from ...errors import MissingFileError, UserError
 from ..factors import Condition, cross_levels, named_levels
 from ..file_values import number_between, one_of, refuse_unknown, study_name, whole_number
+from ..terms import noun
 from .bundle_config import has_place, load_config, per_case_metrics, refuse_unknown_keys
 
 COMMANDS = ("studying", "planning", "reporting")
@@ -145,7 +146,7 @@ def read_bundle_study(config: Mapping[str, Any]) -> BundleStudy:
         score=_score(value["score"], evaluation),
         margin=number_between(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=one_of(value["reference"], names, "reference"),
-        unit=str(value["unit"]),
+        unit=noun(value["unit"], "unit"),
         output_dir=Path(value["output_dir"] or f"runs/studies/{name}").expanduser().resolve(),
         jobs=whole_number(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ...storage.atomic_files import write_text
+from ..compared import terms_of
 from ..history import read_history
+from ..report.rates import RATE
 from ..report.record import CaseScore, Exclusion, Failure, Provenance, StudyRecord
 from ..run_origin import versions_of
 from ..run_record import RECORD, read_json
@@ -26,9 +28,9 @@ NOTES = (
     "scores are higher than on new cases.",
     "A case without a score in the bundle's table has no part in the comparison. MONAI's Dice leaves out an image "
     "without the object, also where something is found in it.",
-    "Each case counts as independent: the bundle's tables do not say which cases are of one patient.",
-    "Conditions share the bundle's learning rate, which can favour one of them.",
+    "Each case counts as independent: the bundle's tables do not say which cases belong together.",
 )
+ONE_RATE = "Conditions share the bundle's learning rate, which can favour one of them."
 
 
 def bundle_record(
@@ -40,6 +42,7 @@ def bundle_record(
     if scores:
         write_text(study.output_dir / CASES, cases_table(scores))
     history = read_history(study)
+    settings, varied = _settings(study)
     devices = {(read_json(study.output_dir / run.name / RECORD) or {}).get("device", "") for run in finished} - {""}
     return StudyRecord(
         name=study.name,
@@ -48,9 +51,10 @@ def bundle_record(
         primary="/".join(study.score),
         margin=study.margin,
         reference=study.reference,
-        unit=study.unit,
+        terms=terms_of(study.conditions, [condition.settings for condition in study.conditions], study.unit),
         planned_repeats=len(study.repeats),
-        settings=_settings(study),
+        settings=settings,
+        varied=varied,
         tuning=[],
         failures=[Failure(s.run.name, s.last_line, s.run.condition) for s in statuses if s.state == "failed"],
         exclusions=_exclusions(scores),
@@ -63,7 +67,10 @@ def bundle_record(
             device=", ".join(sorted(devices)),
             commands=commands,
         ),
-        notes=[note.format(bundle=study.bundle.name) for note in NOTES],
+        notes=[
+            *(note.format(bundle=study.bundle.name) for note in NOTES),
+            *([] if RATE in varied else [ONE_RATE]),
+        ],
     )
 
 
@@ -89,22 +96,27 @@ def _exclusions(scores: Sequence[CaseScore]) -> list[Exclusion]:
     ]
 
 
-def _settings(study: BundleStudy) -> dict[str, str]:
-    """What all runs share, by the names that the methods paragraph looks for."""
+def _settings(study: BundleStudy) -> tuple[dict[str, str], list[str]]:
+    """What all runs share, by the names that the methods paragraph looks for, and of these names what is compared."""
     parser = load_config(study.bundle, study.train.files)
     for key, value in {**study.settings, **study.train.settings}.items():
         if key in parser:
             parser[key] = value
     compared = {key for condition in study.conditions for key in condition.settings}
     wanted = {
-        "network": "network_def::_target_", "optimizer": "optimizer::_target_", "learning rate": "optimizer::lr",
-        "epochs": "train::trainer::max_epochs", "batch size": "train::dataloader::batch_size",
+        "network": "network_def::_target_", "loss": "loss::_target_", "optimizer": "optimizer::_target_",
+        RATE: "optimizer::lr", "epochs": "train::trainer::max_epochs", "batch size": "train::dataloader::batch_size",
     }  # fmt: skip
     found = {"data": f"of the bundle {study.bundle.name}"}
-    for name, key in wanted.items():
-        value = parser.get(key) if key in parser and key.split("::")[0] not in compared else None
+    varied = []
+    for name, place in wanted.items():
+        value = parser.get(place) if place in parser else None
+        places = [place]
         if isinstance(value, str) and value.startswith("@"):
+            places.append(value[1:])
             value = parser.get(value[1:])
-        if value is not None and not str(value).startswith(("$", "@")):
+        if any(one == key or one.startswith(f"{key}::") for one in places for key in compared):
+            varied.append(name)
+        elif value is not None and not str(value).startswith(("$", "@")):
             found[name] = str(value)
-    return found
+    return found, varied

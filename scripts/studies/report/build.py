@@ -37,7 +37,7 @@ def build_report(study: StudyRecord, out_dir: str | Path) -> Path:
         UserError: the scores can't be compared, a picture can't be read, or the folder can't be written.
     """
     table = score_table(study.scores, leaky=study.leaky)
-    analysis = analyse(table, study.margin, study.reference)
+    analysis = analyse(table, study.margin, study.reference, study.terms)
     context = Context(study, analysis, loss_styles(table.losses))
     sections = report_sections(context)
     page = render(context, sections)

@@ -55,8 +55,8 @@ def _unknown(table: TextTable) -> list[str]:
     notes = []
     if "repeat" not in table.columns:
         notes.append(
-            "The scores have no column repeat and are taken as one repeat: how much another training of the same loss "
-            "would differ is hardly known."
+            "The scores have no column repeat and are taken as one repeat: how much a second training would differ is "
+            "hardly known."
         )
     if "fold" not in table.columns:
         notes.append(
@@ -64,7 +64,7 @@ def _unknown(table: TextTable) -> list[str]:
             "trainings, name them in a column fold."
         )
     if "patient" not in table.columns:
-        notes.append("The scores have no column patient: each case is taken for a patient of its own.")
+        notes.append("The scores have no column patient: each case is taken as independent.")
     return notes
 
 

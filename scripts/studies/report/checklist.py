@@ -48,21 +48,21 @@ def _aim(context: Context) -> list[Item]:
 
 
 def _data(context: Context) -> list[Item]:
-    study, table = context.study, context.analysis.table
+    study, table, terms = context.study, context.analysis.table, context.terms
     left_out = f"{count(len(study.exclusions), 'case')} left out; see the report" if study.exclusions else ""
     parted = (
-        f"images dealt at random: those of one {study.unit} lie in training and test parts"
-        if study.leaky
-        else f"parted by {study.unit}, whole ones kept together"
+        f"{terms.parts} of one {terms.unit} lie in training and test parts"
+        if table.leaky
+        else f"parted by {terms.unit}, whole ones kept together"
     )
     return [
         ("Source, period and sites of the data", _setting(context, "data")),
         ("Who was included and who was not", left_out),
-        ("Age, sex and disease of the patients", ""),
+        ("Demographic and clinical characteristics", ""),
         ("Scanners and acquisition", ""),
         ("Preparation of the images", _setting(context, "preprocessing", "image size", "pixel spacing")),
         ("Reference standard: who annotated, how, how well they agree", ""),
-        ("Number of independent units", count(table.num_patients, study.unit)),
+        ("Number of independent units", count(table.num_patients, terms.unit)),
         ("Parts for training, validation and test", f"{parted}; {_folds(context)}"),
         ("Test on data from elsewhere", ""),
         ("Reason for the sample size", ""),
@@ -70,11 +70,12 @@ def _data(context: Context) -> list[Item]:
 
 
 def _model(context: Context) -> list[Item]:
-    losses = list(context.analysis.table.losses)
+    terms = context.terms
+    single = [(name.capitalize(), _setting(context, name)) for name in ("network", "loss") if name != terms.thing]
     return [
-        ("Network", _setting(context, "network")),
+        *single,
         ("First weights", _setting(context, "initial weights", "weights")),
-        ("Losses compared", listed(losses)),
+        (f"{terms.things.capitalize()} compared", listed(list(context.analysis.table.losses))),
     ]
 
 
@@ -104,7 +105,7 @@ def _evaluation(context: Context) -> list[Item]:
         ("Further scores", listed(further)),
         (
             "Uncertainty of every result",
-            "95 % intervals over patients and trainings, corrected for multiple comparison",
+            f"95 % intervals over {context.terms.units} and trainings, corrected for multiple comparison",
         ),
         (
             "Missing results and failed runs",
@@ -130,7 +131,8 @@ def _sharing(context: Context) -> list[Item]:
 
 def _setting(context: Context, *names: str) -> str:
     differing = {name: by_value(values) for name, values in context.study.differing.items()}
-    known = {**context.study.settings, **differing}
+    varied = dict.fromkeys(context.study.varied, "differs, see what is compared")
+    known = {**context.study.settings, **differing, **varied}
     found = [f"{name}: {known[name]}" for name in names if name in known]
     return "; ".join(found)
 

@@ -22,45 +22,51 @@ from .words import count, listed
 
 def forest_section(context: Context) -> Section:
     """Every loss against the chosen one, the set of the best and the ranks left possible."""
-    analysis, study = context.analysis, context.study
+    analysis, study, terms = context.analysis, context.study, context.terms
     best = listed(list(analysis.best_set))
     chosen = analysis.chosen
     picture = Picture(
-        to_svg(draw_forest(analysis, context.styles), "forest", f"Difference of each loss to {chosen}, with intervals"),
+        to_svg(
+            draw_forest(analysis, context.styles),
+            "forest",
+            f"Difference of each {terms.thing} to {chosen}, with intervals",
+        ),
         f"Difference in {study.primary} to {chosen}.",
         f"A dot left of the line: worse than {chosen}. The bars are 95 % intervals that hold for all pairs together; "
-        f"a bar that crosses the line leaves open which loss is better. Shaded: differences of at most "
+        f"a bar that crosses the line leaves open which {terms.thing} is better. Shaded: differences of at most "
         f"{number(analysis.margin)}, which do not matter here. Bold: may be the best. Right: the ranks that remain "
         "possible.",
     )
     text = (
-        f"{best} is the only loss that may be the best."
+        f"{best} is the only {terms.thing} that may be the best."
         if len(analysis.best_set) == 1
-        else f"With 95 % confidence the best loss is one of {count(len(analysis.best_set), 'loss')}: {best}."
+        else f"With 95 % confidence the best {terms.thing} is one of {len(analysis.best_set)} {terms.things}: {best}."
     )
     if has_intervals(analysis):
         blocks: list[Block] = [Text(text), picture]
     else:
         blocks = [Text("No interval can be given from these scores, so there is nothing to draw.")]
-    blocks.append(Numbers(simultaneous_table(analysis), folded=True))
+    blocks.append(Numbers(simultaneous_table(analysis, terms), folded=True))
     race = race_table(study)
-    return Section("forest", "How far apart are the losses?", [*blocks, *([Numbers(race)] if race else [])])
+    return Section("forest", f"How far apart are the {terms.things}?", [*blocks, *([Numbers(race)] if race else [])])
 
 
 def map_section(context: Context) -> Section:
     """What is known of every pair."""
-    analysis = context.analysis
+    analysis, terms = context.analysis, context.terms
     tested = "each against the reference" if analysis.reference else "all pairs"
     picture = Picture(
         to_svg(
-            draw_significance(analysis), "map", "Matrix of all pairs of losses: better, worse, equivalent, undecided"
+            draw_significance(analysis),
+            "map",
+            f"Matrix of all pairs of {terms.things}: better, worse, equivalent, undecided",
         ),
         "Each row against each column.",
         f"+ better, ++ better by more than the margin, - and -- the same for worse, = equivalent, ? undecided, "
         f"· not tested (exploratory). Corrected by Holm's method over {tested}: the chance of any false + or - in the "
         "whole map is at most 5 %.",
     )
-    blocks: list[Block] = [picture, *_check(context), Numbers(pair_table(analysis), folded=True)]
+    blocks: list[Block] = [picture, *_check(context), Numbers(pair_table(analysis, terms), folded=True)]
     return Section("pairs", "Which differences are shown?", blocks)
 
 
@@ -73,7 +79,7 @@ def _check(context: Context) -> list[Block]:
         return []
     return [
         Text(
-            f"A check by another way: for {pair.a} - {pair.b} a bootstrap over {context.units} and runs gives "
+            f"A check by another way: for {pair.a} - {pair.b} a bootstrap over {context.terms.units} and runs gives "
             f"{number(low, signed=True)} to {number(high, signed=True)}, the interval used here is "
             f"{number(pair.low, signed=True)} to {number(pair.high, signed=True)}."
         )
@@ -82,13 +88,13 @@ def _check(context: Context) -> list[Block]:
 
 def table_section(context: Context) -> Section:
     """The losses' scores, also in the layout of the paper where the study repeats one of its tables."""
-    table = loss_table(context.analysis, context.study.primary)
+    table = loss_table(context.analysis, context.study.primary, context.terms)
     return Section("scores", "The scores", [Numbers(table), *paper_blocks(context)])
 
 
 def patients_section(context: Context) -> Section:
-    """One dot per patient."""
-    analysis, unit = context.analysis, context.study.unit
+    """One dot per independent unit."""
+    analysis, terms, unit = context.analysis, context.terms, context.terms.unit
     scores = patient_scores(analysis.table)
     losses, chosen, rival = analysis.table.losses, context.chosen, context.rival
     order = {other.loss: place for place, other in enumerate(analysis.against_chosen)}
@@ -99,8 +105,12 @@ def patients_section(context: Context) -> Section:
     faint = f" Faint: its {repeats} repeats." if repeats > 1 else ""
     blocks: list[Block] = [
         Picture(
-            to_svg(differences, "differences", f"Difference {chosen} minus each other loss for every {unit}"),
-            f"{chosen} against every other loss, {unit} by {unit}.",
+            to_svg(
+                differences,
+                "differences",
+                f"Difference {chosen} minus each other {terms.thing} for every {unit}",
+            ),
+            f"{chosen} against every other {terms.thing}, {unit} by {unit}.",
             f"Right of the line: this {unit} is segmented better with {chosen}. One dot a {unit}.{faint} A cross: "
             f"one of the two missed an object. The upright bar is the mean.{_on_edge(beyond)} Heights within a "
             "row mean nothing.",
@@ -108,7 +118,7 @@ def patients_section(context: Context) -> Section:
         Picture(
             to_svg(pair, "pair", f"Score of every {unit} with {chosen} over its score with {rival}"),
             f"{chosen} and {rival}, {unit} by {unit}.",
-            f"Above the line: better with {chosen}. Low and left: hard {unit}s for both.{faint}{_on_edge(below)}",
+            f"Above the line: better with {chosen}. Low and left: hard {terms.units} for both.{faint}{_on_edge(below)}",
         ),
     ]
     return Section("patients", f"{unit.capitalize()} by {unit}", blocks)
@@ -120,7 +130,7 @@ def _on_edge(points: int) -> str:
 
 def noise_section(context: Context) -> Section:
     """Parts of the noise, and how the interval shrinks."""
-    analysis, chosen = context.analysis, context.chosen
+    analysis, chosen, terms = context.analysis, context.chosen, context.terms
     pairs = [analysis.pair(chosen, loss) for loss in analysis.table.losses if loss != chosen]
     known = [(pair, pair.components) for pair in pairs if pair.components is not None]
     if not known:
@@ -131,19 +141,19 @@ def noise_section(context: Context) -> Section:
         return Section("noise", "Where the noise is", [Caution(text)])
     pair, components = next(((p, c) for p, c in known if p.b == context.rival), known[0])
     patients, repeats = pair.estimate.patients, len(analysis.table.repeats)
-    drawing = draw_noise(components, patients, repeats, analysis.margin, context.study.unit)
+    drawing = draw_noise(components, patients, repeats, analysis.margin, terms)
     by_patient, by_training, _rest = shares(components, patients, repeats)
     advice = (
-        f"More {context.units} help more than more repeats."
+        f"More {terms.units} help more than more repeats."
         if by_patient > by_training
-        else f"More repeats help more than more {context.units}."
+        else f"More repeats help more than more {terms.units}."
     )
     picture = Picture(
         to_svg(drawing, "noise", f"Parts of the noise of {pair.a} minus {pair.b}, and its interval over repeats"),
         f"Noise of the difference {pair.a} - {pair.b}.",
-        f"Above: its parts. {context.units.capitalize()}: a loss suits some better than others. Trainings: first "
-        f"weights, order and training set. Below: half of this pair's 95 % interval after so many repeats; with these "
-        f"{context.units} no number of repeats gets the standard error below "
+        f"Above: its parts. {terms.units.capitalize()}: each {terms.thing} suits some better than others. Trainings: "
+        f"first weights, order and training set. Below: half of this pair's 95 % interval after so many repeats; with "
+        f"these {terms.units} no number of repeats gets the standard error below "
         f"{number(components.floor(patients))}. {advice}",
     )
     return Section("noise", "Where the noise is", [picture, Numbers(_component_table(context, known), folded=True)])
@@ -157,12 +167,12 @@ def _component_table(context: Context, known: list[tuple[Pair, Components]]) -> 
         ]
         for pair, parts in known
     ]
-    columns = ["first", "second", "standard error", f"SD {context.units}", "SD trainings", "SD rest"]
+    columns = ["first", "second", "standard error", f"SD {context.terms.units}", "SD trainings", "SD rest"]
     return Table(
         "noise",
         "Noise of the differences, as standard deviations",
         columns,
         rows,
         digits=dict.fromkeys(columns[2:], 4),
-        note=f"SD of the difference of two losses on one {context.study.unit} from one run.",
+        note=f"SD of the difference of two {context.terms.things} on one {context.terms.unit} from one run.",
     )

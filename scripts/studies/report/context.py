@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..analysis import Analysis
+from ..terms import Terms
 from .palette import Style
 from .record import StudyRecord
 from .verdict import chosen_and_bound, closest_rival
@@ -41,6 +42,6 @@ class Context:
         return tuple(run for run in self.analysis.table.missing_runs if run[1] not in spared.get(run[0], ()))
 
     @property
-    def units(self) -> str:
-        """The independent units, e.g. "patients"."""
-        return f"{self.study.unit}s"
+    def terms(self) -> Terms:
+        """What the texts call that which is compared and that which is independent."""
+        return self.study.terms

@@ -9,7 +9,7 @@ from .record import StudyRecord
 from .tables import number
 from .words import count, listed
 
-REMEDY = "the comparison is of losses after this many epochs, not of each at its best: train longer and ask again"
+REMEDY = "the comparison is of {things} after this many epochs, not of each at its best: train longer and ask again"
 
 
 def convergence_of(study: StudyRecord) -> Convergence:
@@ -31,7 +31,7 @@ def convergence_sentence(study: StudyRecord) -> str:
     if not parts:
         return ""
     text = " and ".join(parts)
-    return f"But the trainings have not converged: {text}; {REMEDY}."
+    return f"But the trainings have not converged: {text}; {REMEDY.format(things=study.terms.things)}."
 
 
 def convergence_points(study: StudyRecord) -> list[str]:

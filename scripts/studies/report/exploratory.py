@@ -12,6 +12,7 @@ from ..design import find_design
 from ..estimation import Estimate, estimate
 from ..pairs import clip
 from ..scores import Floats, ScoreTable
+from ..terms import Terms
 from .record import CaseScore
 from .standing import by_mean
 from .tables import Cell, Table
@@ -20,7 +21,7 @@ FRACTIONS = ("dice", "iou", "surface", "ece")
 HIGHER, LOWER = ("dice", "iou", "surface"), ("hd", "assd", "ece", "volume", "distance")
 
 
-def metric_tables(analysis: Analysis, scores: Sequence[CaseScore]) -> list[Table]:
+def metric_tables(analysis: Analysis, scores: Sequence[CaseScore], terms: Terms) -> list[Table]:
     """Means of all further scores, a column a score, and the same in rows with their intervals; empty without any."""
     names = list(dict.fromkeys(name for score in scores for name in score.metrics))
     if not names:
@@ -39,7 +40,7 @@ def metric_tables(analysis: Analysis, scores: Sequence[CaseScore]) -> list[Table
             row.append(known.mean if known else math.nan)
             long.append([name, result.loss, row[-1], low, high, found])
         wide.append(row)
-    heads = ["loss", *(f"{name}{direction(name)}" for name in names)]
+    heads = [terms.thing, *(f"{name}{direction(name)}" for name in names)]
     digits = {head: 2 for head, name in zip(heads[1:], names, strict=True) if is_distance(name)}
     long.sort(key=lambda row: names.index(str(row[0])))
     return [
@@ -47,7 +48,7 @@ def metric_tables(analysis: Analysis, scores: Sequence[CaseScore]) -> list[Table
         Table(
             "further_scores_intervals",
             "Further scores with 95 % intervals (exploratory)",
-            ["score", "loss", "mean", "95 % low", "95 % high", "values"],
+            ["score", terms.thing, "mean", "95 % low", "95 % high", "values"],
             long,
             note="Intervals end where the score does, such as at 0 and 1.",
         ),

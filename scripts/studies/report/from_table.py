@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ..score_rows import score_table
+from ..terms import Terms, noun
 from .build import build_report
 from .cases_file import read_cases
 from .record import StudyRecord
@@ -19,11 +20,12 @@ def report_scores(
     output_dir: str | Path,
     *,
     name: str | None = None,
-    question: str = "",
+    question: str | None = None,
     primary: str = "Dice",
     margin: float = 0.01,
     reference: str | None = None,
-    unit: str = "patient",
+    compared: str = "condition",
+    unit: str | None = None,
     leaky: bool = False,
 ) -> Path:
     """Report the scores in a table with the columns loss, repeat, fold, case and score.
@@ -32,12 +34,13 @@ def report_scores(
         scores: the table, CSV; see ``cases_file.read_cases``.
         output_dir: the report goes into the folder ``name`` in it.
         name: of the study; None takes the table's file name.
-        question: what the study asks.
+        question: what the study asks; None asks which of the compared to train with.
         primary: what the column ``score`` holds, 0 to 1, higher is better.
         margin: smallest difference that matters, > 0.
-        reference: the loss that the others are compared with; None compares all pairs.
-        unit: what is independent: the column ``patient``, or the case where there is none.
-        leaky: accept cases of one patient in several folds of a repeat; the report says so.
+        reference: the condition that the others are compared with; None compares all pairs.
+        compared: what the column ``loss`` holds, in the singular: "loss", "network", ...
+        unit: what is independent: what the column ``patient`` holds; None: "patient", or "case" without that column.
+        leaky: accept cases of one unit in several folds of a repeat; the report says so.
 
     Returns:
         The path of the page.
@@ -54,21 +57,24 @@ def report_scores(
         raise UserError(f"name must be a plain folder name, got '{title}'")
     if isinstance(margin, bool) or not isinstance(margin, int | float):
         raise UserError(f"margin must be a number > 0, got '{margin}'")
+    thing = noun(compared, "compared")
+    unit = None if unit is None else noun(unit, "unit")
     cases, notes = read_cases(scores)
     try:
-        score_table(cases, leaky=leaky)
+        table = score_table(cases, leaky=leaky)
     except UserError as error:
         raise UserError(f"{scores}: {error}") from None
+    grouped = "patient" if any(case.patient for case in cases) else "case"
     study = StudyRecord(
         name=title,
         scores=cases,
         notes=notes,
-        question=question,
+        question=question or "",
         primary=primary,
         margin=float(margin),
         reference=None if reference is None else str(reference),
-        unit=unit,
-        leaky=leaky,
+        terms=Terms(thing, unit or grouped, parted="case" if table.leaky else ""),
+        leaky=table.leaky,
     )
     path = build_report(study, Path(output_dir) / title)
     logger.info("report: %s", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..terms import Terms
 from .blocks import Block, Code, Numbers, Section, Text
 from .checklist import checklist_table
 from .context import Context
@@ -14,12 +15,12 @@ from .words import count, listed
 
 Sentence = tuple[str, tuple[str, ...]]  # text without its full stop, keys of its sources
 DESIGNS = {
-    "new partitions": "Each repeat drew a new partition of the {unit}s, new first weights and a new order of the data, "
-    "the same for every loss, so that losses are compared in pairs",
+    "new partitions": "Each repeat drew a new partition of the {parts}, the same for every {thing}, so that {things} "
+    "are compared in pairs",
     "one repeat": "There was one repeat, so that the noise of training is known only from the differences of its folds",
     "fixed folds": "All repeats shared one partition into folds",
     "one training set": "All runs shared one training and one test set and differed in their random seed",
-    "one run": "Each loss was trained once, so that the noise of training is not known",
+    "one run": "Each {thing} was trained once, so that the noise of training is not known",
 }
 ERRORS = {
     "new partitions": "clustered two ways, by {unit} and by run, with Student's t and the smaller number of clusters "
@@ -63,32 +64,31 @@ def methods_section(context: Context) -> Section:
 
 
 def _design(context: Context) -> list[Sentence]:
-    table, study = context.analysis.table, context.study
+    table, study, terms = context.analysis.table, context.study, context.terms
     losses = list(table.losses)
-    sources = ("hossain2021",) if any(loss.lower() in {"dfl", "adfl"} for loss in losses) else ()
+    named = {word for name in (*losses, study.settings.get("loss", "")) for word in name.lower().split("+")}
+    sources = ("hossain2021",) if named & {"dfl", "adfl"} else ()
     repeats, folds = len(table.repeats), table.num_folds
     parts = f"{count(repeats, 'repeat')} of {folds}-fold cross-validation" if folds > 1 else count(repeats, "repeat")
     sentences: list[Sentence] = [
         (
-            f"We compared {count(len(losses), 'loss')} ({listed(losses)}) on {count(table.num_patients, study.unit)}",
+            f"We compared {count(len(losses), terms.thing)} ({listed(losses)}) on "
+            f"{count(table.num_patients, terms.unit)}",
             sources,
         ),
-        (f"Each loss was trained in {parts}", ()),
+        (f"Each {terms.thing} was trained in {parts}", ()),
     ]
-    if study.leaky:
-        dealt = (
-            f"Images were dealt at random, whatever {study.unit} they show, so that images of one {study.unit} lie in "
-            "training and test parts, as in the protocol that is repeated here"
-        )
-        sentences.append((dealt, ()))
+    if table.leaky:
+        sentences.append((f"{terms.parts.capitalize()} of one {terms.unit} lie in training and test parts", ()))
     else:
-        sentences.append((DESIGNS[context.analysis.design].format(unit=study.unit), ()))
+        sentences.append((_filled(DESIGNS[context.analysis.design], terms), ()))
     if study.race is not None:
         looks = listed([str(look.repeats) for look in study.race.looks]) or "no"
         sentences.append(
             (
-                "Losses that with 95 % confidence could not beat the leader by more than the margin were dropped after "
-                f"looks at {looks} repeats; the bound counts them and is corrected for the looks",
+                f"{terms.things.capitalize()} that with 95 % confidence could not beat the leader by more than the "
+                f"margin were dropped after looks at {looks} repeats; the bound counts them and is corrected for the "
+                "looks",
                 (),
             )
         )
@@ -96,16 +96,15 @@ def _design(context: Context) -> list[Sentence]:
 
 
 def _training(context: Context) -> list[Sentence]:
-    study = context.study
+    study, terms = context.study, context.terms
     sentences: list[Sentence] = []
     if study.settings:
         named = ", ".join(f"{name}: {value}" for name, value in study.settings.items())
-        sentences.append((f"The same for all losses were {named}", ()))
+        sentences.append((f"The same for all {terms.things} were {named}", ()))
     if study.tuning:
         tried = max(sum(trial.loss == loss for trial in study.tuning) for loss in {t.loss for t in study.tuning})
-        sentences.append(
-            (f"The learning rate of each loss was chosen among {tried} on a partition that was not analysed", ())
-        )
+        rate = f"The learning rate of each {terms.thing} was chosen among {tried}"
+        sentences.append((f"{rate} on a partition that was not analysed", ()))
     elif rates := rates_in_words(study):
         sentences.append((f"No learning rates were tried: {rates}", ()))
     for name in (name for name in study.differing if name != RATE):
@@ -119,29 +118,35 @@ def _training(context: Context) -> list[Sentence]:
 
 
 def _statistics(context: Context) -> list[Sentence]:
-    analysis, study = context.analysis, context.study
-    pairs = f"all comparisons with {analysis.reference}" if analysis.reference else "all pairs of losses"
-    error = ERRORS[analysis.design].format(unit=study.unit)
+    analysis, study, terms = context.analysis, context.study, context.terms
+    pairs = f"all comparisons with {analysis.reference}" if analysis.reference else f"all pairs of {terms.things}"
+    error = _filled(ERRORS[analysis.design], terms)
     clustered = ("cameron2011",) if "two ways" in error else ()
     return [
         (f"The primary score was {study.primary}; a missed object scored 0 and was never left out", ()),
         (f"A difference of {number(analysis.margin)} was taken as the smallest that matters", ()),
-        (f"Differences are means over {context.units} and repeats, with standard errors {error}", clustered),
+        (f"Differences are means over {terms.units} and repeats, with standard errors {error}", clustered),
         (
-            f"A loss is called better when its p-value, corrected by Holm's method over {pairs}, is below 0.05",
+            f"One {terms.thing} is called better than another when the p-value of their difference, corrected by "
+            f"Holm's method over {pairs}, is below 0.05",
             ("holm1979",),
         ),
         (
-            "Losses are called equivalent when the 90 % interval of their difference lies within the margin",
+            f"{terms.things.capitalize()} are called equivalent when the 90 % interval of their difference lies within "
+            "the margin",
             ("schuirmann1987",),
         ),
         (
-            "Losses that may be the best, and the bound on how much another loss may be better, come from multiple "
-            "comparison with the best at 95 % confidence",
+            f"{terms.things.capitalize()} that may be the best, and the bound on how much another {terms.thing} may be "
+            "better, come from multiple comparison with the best at 95 % confidence",
             ("hsu1981",),
         ),
         ("Everything else is exploratory", ()),
     ]
+
+
+def _filled(sentence: str, terms: Terms) -> str:
+    return sentence.format(thing=terms.thing, things=terms.things, unit=terms.unit, parts=terms.parts)
 
 
 def _cite(sources: tuple[str, ...]) -> str:

@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from ..components import Components
+from ..terms import Terms
 from .palette import INK, LIGHT, MUTED
 from .svg import in_style, new_figure
 
 MOST_REPEATS = 12
-PARTS = ("patients", "trainings", "the rest")
 
 
 def shares(components: Components, patients: int, repeats: int) -> tuple[float, float, float]:
@@ -40,28 +40,28 @@ def half_width(components: Components, patients: int, repeats: int) -> float:
 
 
 @in_style
-def draw_noise(components: Components, patients: int, repeats: int, margin: float, unit: str) -> Figure:
+def draw_noise(components: Components, patients: int, repeats: int, margin: float, terms: Terms) -> Figure:
     """Draw the parts of the variance as a bar and the interval's half width over repeats."""
     figure, (bar, curve) = new_figure(3.7, rows=2, heights=(0.9, 3))
-    left = 0.0
-    for number, (name, share) in enumerate(zip(PARTS, shares(components, patients, repeats), strict=True)):
+    left, parts = 0.0, (terms.units, "trainings", "the rest")
+    for number, (name, share) in enumerate(zip(parts, shares(components, patients, repeats), strict=True)):
         bar.barh(0, share, left=left, color=LIGHT[(0, 4, 11)[number]], height=0.6)
         left += share
         bar.plot([], [], color=LIGHT[(0, 4, 11)[number]], linewidth=6, label=f"{name} {100 * share:.0f} %")
     bar.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 0.95), borderaxespad=0, handlelength=1, columnspacing=1.4)
     bar.set_axis_off()
     bar.set_xlim(0, 1)
-    _draw_widths(curve, components, patients, repeats, margin, unit)
+    _draw_widths(curve, components, patients, repeats, margin, terms)
     return figure
 
 
-def _draw_widths(axis: Axes, components: Components, patients: int, repeats: int, margin: float, unit: str) -> None:
+def _draw_widths(axis: Axes, components: Components, patients: int, repeats: int, margin: float, terms: Terms) -> None:
     most = max(MOST_REPEATS, repeats + 2)
     counts = range(1, most + 1)
     for number, (factor, style) in enumerate(((1, "-"), (2, "--"), (4, ":"))):
         widths = [half_width(components, factor * patients, count) for count in counts]
         axis.plot(counts, widths, style, color=LIGHT[0], linewidth=1.8 - 0.2 * number)
-        label = f"{factor * patients} {unit}s"
+        label = f"{factor * patients} {terms.units}"
         axis.annotate(label, (most, widths[-1]), xytext=(4, 0), textcoords="offset points", va="center", color=INK)
     axis.plot(repeats, half_width(components, patients, repeats), "o", color=LIGHT[1], markersize=7)
     axis.annotate(

@@ -31,7 +31,7 @@ def render(context: Context, sections: Sequence[Section]) -> str:
     page: str = environment.get_template("page.html.j2").render(
         title=f"{study.name}: report of a study",
         kicker=f"Report of the study {study.name}",
-        heading=study.question or "Which loss should I train with?",
+        heading=study.question or f"Which {study.terms.thing} should I train with?",
         verdict=verdict(study, context.analysis),
         facts=facts(context),
         cautions=cautions(context),
@@ -50,8 +50,8 @@ def facts(context: Context) -> list[tuple[str, str]]:
         f" of {study.planned_repeats}" if study.planned_repeats and study.planned_repeats > len(table.repeats) else ""
     )
     shown = [
-        ("losses", str(len(table.losses))),
-        (context.units, str(table.num_patients)),
+        (study.terms.things, str(len(table.losses))),
+        (study.terms.units, str(table.num_patients)),
         ("repeats", f"{len(table.repeats)}{planned}"),
         ("folds", str(table.num_folds)),
         ("trainings", str(sum(result.runs for result in context.analysis.losses))),
@@ -71,8 +71,9 @@ def cautions(context: Context) -> list[str]:
         texts.insert(0, f"The study is not finished: {repeats} of {count(study.planned_repeats, 'repeat')} are here.")
     if study.race is not None:
         texts.append(
-            "The study was a race. The bound in the verdict allows for its looks and for the losses dropped; "
-            "intervals and verdicts of single pairs do not allow for the looks, and a dropped loss has fewer repeats."
+            f"The study was a race. The bound in the verdict allows for its looks and for the {study.terms.things} "
+            "dropped; intervals and verdicts of single pairs do not allow for the looks, and a dropped "
+            f"{study.terms.thing} has fewer repeats."
         )
     if study.race is not None and study.race.chosen not in (None, context.analysis.chosen):
         texts.append(

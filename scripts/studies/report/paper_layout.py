@@ -68,7 +68,7 @@ def difference_table(context: Context, printed: Sequence[PaperScore]) -> Table:
             known = math.isfinite(result.estimate.standard_error)  # else the ends are those of the score's range
             ends = [end - mean if known else math.nan for end in (result.low, result.high)]
             rows.append([result.loss, label, mean, result.estimate.mean, result.estimate.mean - mean, *ends])
-    columns = ["loss", "row of the paper", "paper", "this study", "difference", "95 % low", "95 % high"]
+    columns = [context.terms.thing, "row of the paper", "paper", "this study", "difference", "95 % low", "95 % high"]
     return Table(
         "paper_differences",
         "This study less the paper: mean Dice",

@@ -11,16 +11,18 @@ RATE = "learning rate"
 
 
 def rates_in_words(study: StudyRecord) -> str | None:
-    """One rate for all, one of its own for each loss, or a factor of the study; None where it is unknown or was tuned.
+    """One rate for all, one of its own for each, or part of what is compared; None where it is unknown or was tuned.
 
-    >>> rates_in_words(StudyRecord("s", [], tuning=[], settings={"learning rate": "0.001"}))
-    'all losses at one learning rate'
+    >>> rates_in_words(StudyRecord("s", [], tuning=[], settings={RATE: "0.001"}))
+    'all conditions at one learning rate'
     """
     if study.tuning is None or study.tuning:
         return None
     if RATE in study.differing:
         return f"learning rates as given: {by_value(study.differing[RATE])}"
-    return "all losses at one learning rate" if RATE in study.settings else "the learning rate is a factor of the study"
+    if RATE in study.settings:
+        return f"all {study.terms.things} at one learning rate"
+    return "the learning rate is part of what is compared" if RATE in study.varied else None
 
 
 def rates_caution(study: StudyRecord) -> str | None:
@@ -28,10 +30,10 @@ def rates_caution(study: StudyRecord) -> str | None:
     words = rates_in_words(study)
     if words is None:
         return None
-    equal = " Equal rates favour losses with larger gradients." if RATE in study.settings else ""
+    things, equal = study.terms.things, f" Equal rates {study.terms.equal_rates}." if RATE in study.settings else ""
     return (
-        f"No learning rates were tried: {words}.{equal} The comparison is of losses at these rates, not of each loss "
-        "at its best."
+        f"No learning rates were tried: {words}.{equal} The comparison is of {things} at these rates, not of each "
+        f"{study.terms.thing} at its best."
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..race import Race
+from ..terms import Terms
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,12 @@ class StudyRecord:
         primary: name of the primary score.
         margin: the smallest difference that matters, in the primary score's unit.
         reference: the loss that all others are compared with, where the study names one.
-        unit: what is independent: "patient", or e.g. "drive".
-        leaky: cases of one patient may lie in training and test parts, as in the paper's protocol; the report says so.
+        terms: what the texts call that which is compared and that which is independent.
+        leaky: cases of one unit may lie in training and test parts, as in the paper's protocol; the report says so.
         planned_repeats: repeats that the study file asks for; None: unknown.
         settings: what is the same for all runs, by name ("network", "data", "epochs", ...), for the methods paragraph.
-        differing: of the same names, those whose value is not one for all though no factor is called so: by loss.
+        differing: of the same names, those whose value is not one for all though no factor is called so: by condition.
+        varied: of the same names, those that are factors of the study.
         curves: validation curves of the runs.
         weight_paths: adaptive class weights of the runs that learn them.
         tuning: learning rates tried; None: unknown, empty: none were.
@@ -165,11 +167,12 @@ class StudyRecord:
     primary: str = "mean foreground Dice"
     margin: float = 0.01
     reference: str | None = None
-    unit: str = "patient"
+    terms: Terms = field(default_factory=Terms)
     leaky: bool = False
     planned_repeats: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     differing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    varied: Sequence[str] = ()
     curves: Sequence[Curve] = ()
     weight_paths: Sequence[WeightPath] = ()
     tuning: Sequence[TuningTrial] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis import Analysis
+from ..terms import Terms
 from .blocks import Block, Caution, Code, Numbers, Picture, Points, Section, Text
 from .context import Context
 from .convergence_words import convergence_points
@@ -24,15 +25,20 @@ OUTLINES = (
 
 def learning_section(context: Context) -> Section | None:
     """Validation curves with bands, adaptive class weights, and the learning rates that were tried."""
-    study = context.study
+    study, terms = context.study, context.terms
     blocks: list[Block] = []
     if any(len(curve.epochs) for curve in study.curves):
         drawing = draw_learning_curves(study.curves, context.styles)
         caption = (
-            "Line: mean over the runs of a loss. Band: from its lowest to its highest run. Grey: the other losses."
+            f"Line: mean over the runs of one {terms.thing}. Band: from its lowest to its highest run. "
+            f"Grey: the other {terms.things}."
         )
         blocks.append(
-            Picture(to_svg(drawing, "curves", "Validation score over epochs, by loss"), "Validation score.", caption)
+            Picture(
+                to_svg(drawing, "curves", f"Validation score over epochs, by {terms.thing}"),
+                "Validation score.",
+                caption,
+            )
         )
     if study.weight_paths:
         losses = list(context.analysis.table.losses)
@@ -42,13 +48,13 @@ def learning_section(context: Context) -> Section | None:
             Picture(to_svg(drawing, "weights", "Adaptive class weights over epochs"), "Class weights learned.", caption)
         )
     if study.tuning:
-        blocks.append(Numbers(tuning_table(study.tuning, context.analysis)))
+        blocks.append(Numbers(tuning_table(study.tuning, context.analysis, terms)))
     elif caution := rates_caution(study):
         blocks.append(Caution(caution))
-    return Section("learning", "How the losses learned", blocks) if blocks else None
+    return Section("learning", "How the runs learned", blocks) if blocks else None
 
 
-def tuning_table(trials: Sequence[TuningTrial], analysis: Analysis) -> Table:
+def tuning_table(trials: Sequence[TuningTrial], analysis: Analysis, terms: Terms) -> Table:
     """The learning rates tried for each loss, a row per loss, on a partition that is not analysed."""
     rates = sorted({trial.learning_rate for trial in trials})
     losses = dict.fromkeys([*analysis.table.losses, *(trial.loss for trial in trials)])
@@ -61,9 +67,9 @@ def tuning_table(trials: Sequence[TuningTrial], analysis: Analysis) -> Table:
     return Table(
         "tuning",
         "Learning rates tried: validation score",
-        ["loss", *(f"{rate:.3g}" for rate in rates), "taken"],
+        [terms.thing, *(f"{rate:.3g}" for rate in rates), "taken"],
         rows,
-        note="Tried at full length on one partition of the patients that has no part in the comparison.",
+        note=f"Tried at full length on one partition of the {terms.parts} that has no part in the comparison.",
     )
 
 
@@ -71,7 +77,7 @@ def examples_section(context: Context) -> Section | None:
     """Best, median and worst cases, and further scores."""
     study = context.study
     pictures = photos(study.overlays)
-    tables = metric_tables(context.analysis, study.scores)
+    tables = metric_tables(context.analysis, study.scores, context.terms)
     if not pictures and not tables:
         return None
     blocks: list[Block] = [Text(OUTLINES), *pictures] if pictures else []
@@ -92,7 +98,7 @@ def examples_section(context: Context) -> Section | None:
 
 def failures_section(context: Context) -> Section:
     """Crashed runs, runs that are missing, missed objects, cases left out."""
-    study, table = context.study, context.analysis.table
+    study, table, thing = context.study, context.analysis.table, context.terms.thing
     points = [f"{count(len(study.failures), 'run')} failed." if study.failures else "No run is recorded as failed."]
     if study.early_ends:
         points.append(f"{count(len(study.early_ends), 'run')} ended early by a rule, scored and counted.")
@@ -105,11 +111,11 @@ def failures_section(context: Context) -> Section:
     blocks: list[Block] = [Points(points)]
     if study.failures:
         rows: list[list[Cell]] = [[failure.run, failure.loss, failure.last_line] for failure in study.failures]
-        blocks.append(Numbers(Table("failures", "Runs that failed", ["run", "loss", "last line"], rows)))
+        blocks.append(Numbers(Table("failures", "Runs that failed", ["run", thing, "last line"], rows)))
     if study.early_ends:
         early: list[list[Cell]] = [[end.run, end.loss, end.how] for end in study.early_ends]
         title = "Runs that a rule ended early, scored and counted"
-        blocks.append(Numbers(Table("early_ends", title, ["run", "loss", "ended"], early)))
+        blocks.append(Numbers(Table("early_ends", title, ["run", thing, "ended"], early)))
     if study.exclusions:
         excluded: list[list[Cell]] = [[exclusion.case, exclusion.reason] for exclusion in study.exclusions]
         blocks.append(Numbers(Table("exclusions", "Cases left out", ["case", "reason"], excluded)))
@@ -118,16 +124,16 @@ def failures_section(context: Context) -> Section:
 
 def _missing(context: Context) -> list[str]:
     """Runs that are missing, and those that a race did not need."""
-    missing = context.missing_runs
+    missing, thing = context.missing_runs, context.terms.thing
     points = []
     if missing:
         names = [f"{loss} repeat {repeat} fold {fold}" for loss, repeat, fold in missing[:12]]
         more = f" and {len(missing) - 12} more" if len(missing) > 12 else ""
         named = f"{', '.join(names)}{more}" if more else listed(names)
-        points.append(f"{count(len(missing), 'run')} that another loss has {_is(len(missing))} missing: {named}.")
+        points.append(f"{count(len(missing), 'run')} that another {thing} has {_is(len(missing))} missing: {named}.")
     spared = len(context.analysis.table.missing_runs) - len(missing)
     if spared:
-        points.append(f"{count(spared, 'run')} {_is(spared)} not there since the race had dropped the loss.")
+        points.append(f"{count(spared, 'run')} {_is(spared)} not there since the race had dropped the {thing}.")
     return points
 
 
@@ -148,14 +154,15 @@ def provenance_section(study: StudyRecord) -> Section:
     if source.commands:
         blocks.append(Code("Commands", "\n".join(source.commands)))
     if study.segment_command:
-        blocks.append(Code("Segment new images with the recommended loss", study.segment_command))
+        blocks.append(Code(f"Segment new images with the recommended {study.terms.thing}", study.segment_command))
     return Section("provenance", "Where the numbers come from", blocks)
 
 
 def race_table(study: StudyRecord) -> Table | None:
-    """When the race dropped each loss."""
+    """When the race dropped each condition."""
     if study.race is None:
         return None
+    thing = study.terms.thing
     rows: list[list[Cell]] = []
     for look in study.race.looks:
         for loss in look.dropped:
@@ -164,12 +171,12 @@ def race_table(study: StudyRecord) -> Table | None:
     rows += [[loss, None, "still in the race", None] for loss in study.race.alive]
     return Table(
         "race",
-        "The race: when each loss was dropped",
-        ["loss", "dropped after repeats", "leader then", "could be better than it by at most"],
+        f"The race: when each {thing} was dropped",
+        [thing, "dropped after repeats", "leader then", "could be better than it by at most"],
         rows,
         signed=["could be better than it by at most"],
-        note="A loss is dropped only when, with 95 % confidence for all looks together, it cannot beat the leader by "
-        "more than the margin. The bound at the head of the report counts the dropped losses too.",
+        note="Dropped only when, with 95 % confidence for all looks together, it cannot beat the leader by more than "
+        f"the margin. The bound at the head of the report counts the dropped {study.terms.things} too.",
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..analysis import Analysis, LossResult, Pair
 from ..estimation import Estimate
+from ..terms import Terms
 from .tables import Cell, Table
 
 
@@ -23,14 +24,14 @@ def by_mean(analysis: Analysis) -> list[LossResult]:
     return sorted(analysis.losses, key=lambda result: -result.estimate.mean)
 
 
-def loss_table(analysis: Analysis, primary: str) -> Table:
+def loss_table(analysis: Analysis, primary: str, terms: Terms) -> Table:
     """Every loss: mean with its interval, ranks left possible, how much another may be better, runs and missed objects.
 
     Where runs are missing, a column gives the mean over what every loss has.
     """
     incomplete = any(result.missing_runs for result in analysis.losses)
     several = len(analysis.table.repeats) > 1
-    columns = ["loss", "mean", "95 % low", "95 % high", *(["SD of repeats"] if several else [])]
+    columns = [terms.thing, "mean", "95 % low", "95 % high", *(["SD of repeats"] if several else [])]
     columns += ["mean over common cases"] if incomplete else []
     columns += ["may be best", "rank", "others may be better by", "runs", "missed objects"]
     rows: list[list[Cell]] = []
@@ -42,15 +43,15 @@ def loss_table(analysis: Analysis, primary: str) -> Table:
         row += [*_known(result.estimate, result.regret_bound), result.runs, result.missed]
         rows.append(row)
     note = (
-        "Low and high: 95 % interval of the mean, over patients and trainings. May be best: no other loss is shown to "
-        "be better (95 % for all together). A missed object scores 0 and counts."
+        f"Low and high: 95 % interval of the mean, over {terms.units} and trainings. May be best: no other "
+        f"{terms.thing} is shown to be better (95 % for all together). A missed object scores 0 and counts."
     )
     strong = [number for number, row in enumerate(rows) if row[0] == analysis.chosen]
     digits = {"others may be better by": 4}
-    return Table("losses", f"Every loss: {primary}", columns, rows, digits=digits, strong=strong, note=note)
+    return Table("scores", f"Every {terms.thing}: {primary}", columns, rows, digits=digits, strong=strong, note=note)
 
 
-def pair_table(analysis: Analysis) -> Table:
+def pair_table(analysis: Analysis, terms: Terms) -> Table:
     """Every pair: difference, its own interval, p-values and verdict."""
     columns = ["first", "second", "difference", "95 % low", "95 % high", "p", "p (Holm)", "verdict", "better"]
     columns += ["bootstrap low", "bootstrap high", "p of Wilcoxon, description only"]
@@ -65,12 +66,12 @@ def pair_table(analysis: Analysis) -> Table:
     ]
     note = (
         "Difference: first - second. The verdict rests on Holm's p over all tested pairs; the interval is that of the "
-        "pair alone, a bootstrap over patients and runs its check. Wilcoxon's test over patients takes no account of "
-        "training noise and claims differences that are not there."
+        f"pair alone, a bootstrap over {terms.units} and runs its check. Wilcoxon's test over {terms.units} takes no "
+        "account of training noise and claims differences that are not there."
     )
     digits = dict.fromkeys(("p", "p (Holm)", columns[-1]), 4)
     signed = ("difference", "95 % low", "95 % high", "bootstrap low", "bootstrap high")
-    return Table("pairs", "Every pair of losses", columns, rows, digits=digits, signed=signed, note=note)
+    return Table("pairs", f"Every pair of {terms.things}", columns, rows, digits=digits, signed=signed, note=note)
 
 
 def described(pair: Pair) -> str:
@@ -80,7 +81,7 @@ def described(pair: Pair) -> str:
     return pair.verdict
 
 
-def simultaneous_table(analysis: Analysis) -> Table:
+def simultaneous_table(analysis: Analysis, terms: Terms) -> Table:
     """The numbers of the forest plot: each loss against the chosen one."""
     rows: list[list[Cell]] = [
         [
@@ -89,14 +90,15 @@ def simultaneous_table(analysis: Analysis) -> Table:
         ]
         for other in analysis.against_chosen
     ]
-    columns = ["loss", "difference", "95 % low, all pairs", "95 % high, all pairs", "upper bound"]
+    columns = [terms.thing, "difference", "95 % low, all pairs", "95 % high, all pairs", "upper bound"]
     return Table(
         "against_chosen",
-        f"Each loss against {analysis.chosen}",
+        f"Each {terms.thing} against {analysis.chosen}",
         columns,
         rows,
         signed=columns[1:],
-        note="Difference: loss - chosen. Low and high hold for all pairs together, the upper bound for all others.",
+        note=f"Difference: {terms.thing} - chosen. Low and high hold for all pairs together, the upper bound for all "
+        "others.",
     )
 
 

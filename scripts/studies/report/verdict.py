@@ -20,10 +20,11 @@ def verdict(study: StudyRecord, analysis: Analysis) -> list[str]:
     chosen, bound = chosen_and_bound(study, analysis)
     if not has_intervals(analysis):
         return [
-            f"No loss can be recommended from these scores: {chosen} has the highest mean "
+            f"No {study.terms.thing} can be recommended from these scores: {chosen} has the highest mean "
             f"({number(analysis.loss(chosen).estimate.mean)}), which one training by chance may give as well.",
             *filter(None, [convergence_sentence(study)]),
-            "Train every loss again on other partitions of the patients (at least three repeats), and ask again.",
+            f"Train every {study.terms.thing} again on other partitions of the {study.terms.parts} (at least three "
+            "repeats), and ask again.",
         ]
     warning = convergence_sentence(study)
     sentences = [_headline(analysis, chosen, bound), *([warning] if warning else [])]
@@ -33,7 +34,7 @@ def verdict(study: StudyRecord, analysis: Analysis) -> list[str]:
     elif analysis.reference is None or analysis.reference == chosen:
         rival = closest_rival(analysis, chosen)
         sentences.append(pair_sentence(study, analysis, chosen, rival))
-    return [*sentences, *_others(analysis, chosen)]
+    return [*sentences, *_others(study, analysis, chosen)]
 
 
 def chosen_and_bound(study: StudyRecord, analysis: Analysis) -> tuple[str, float]:
@@ -96,11 +97,13 @@ def settling(study: StudyRecord, pair: Pair) -> str:
     """What would settle an undecided pair, as the end of a sentence."""
     settlement = pair.settlement
     if settlement is None:
-        return "what would settle it can't be said from this design; new partitions of the patients would tell"
+        parts = study.terms.parts
+        return f"what would settle it can't be said from this design; new partitions of the {parts} would tell"
     ways = [way for way in (_repeats(settlement), _patients(study, settlement)) if way]
     if not ways:
-        return f"no number of repeats settles it with these {study.unit}s, nor any number of {study.unit}s within reach"
-    tail = "" if settlement.repeats else f" (no number of repeats does with these {study.unit}s)"
+        units = study.terms.units
+        return f"no number of repeats settles it with these {units}, nor any number of {units} within reach"
+    tail = "" if settlement.repeats else f" (no number of repeats does with these {study.terms.units})"
     return f"{' or '.join(ways)} would settle it{tail}"
 
 
@@ -109,7 +112,7 @@ def _repeats(settlement: Settlement) -> str:
 
 
 def _patients(study: StudyRecord, settlement: Settlement) -> str:
-    return f"{_range(settlement.patients)} {study.unit}s in all" if settlement.patients else ""
+    return f"{_range(settlement.patients)} {study.terms.units} in all" if settlement.patients else ""
 
 
 def _range(ends: tuple[int, int | None]) -> str:
@@ -124,14 +127,15 @@ def _headline(analysis: Analysis, chosen: str, bound: float) -> str:
 
 
 def _bound_sentence(study: StudyRecord, analysis: Analysis, bound: float) -> str:
-    others = len(analysis.table.losses) - 1
+    others, terms = len(analysis.table.losses) - 1, study.terms
     dropped = ", those dropped on the way included," if study.race is not None and _dropped(study) else ""
     if bound >= analysis.table.bounds[1] - analysis.table.bounds[0]:
-        return "How much better another loss may be can't be said: the scores leave every difference open."
+        return f"How much better another {terms.thing} may be can't be said: the scores leave every difference open."
+    one, several = f"the other {terms.thing}", f"none of the {others} other {terms.things}{dropped}"
     if bound <= 0:
-        none = "the other loss is not" if others == 1 else f"none of the {others} other losses{dropped} is"
+        none = f"{one} is not" if others == 1 else f"{several} is"
         return f"With 95 % confidence {none} better in {study.primary}."
-    which = "the other loss does not beat it" if others == 1 else f"none of the {others} other losses{dropped} beats it"
+    which = f"{one} does not beat it" if others == 1 else f"{several} beats it"
     safe = (
         f", which is within the margin of {number(analysis.margin)} that matters here"
         if bound <= analysis.margin
@@ -149,11 +153,11 @@ def _dropped(study: StudyRecord) -> bool:
     return study.race is not None and len(study.race.alive) < len(study.race.losses)
 
 
-def _others(analysis: Analysis, chosen: str) -> list[str]:
+def _others(study: StudyRecord, analysis: Analysis, chosen: str) -> list[str]:
     """How many losses may still be the best, where that is more than the pair already named says."""
     rest = [loss for loss in analysis.best_set if loss != chosen]
     if len(rest) < 2:
         return []
     if len(rest) == len(analysis.table.losses) - 1:
-        return [f"Each of the {len(rest) + 1} losses may be the best."]
-    return [f"{count(len(rest), 'other loss')} may be the best: {listed(rest)}."]
+        return [f"Each of the {len(rest) + 1} {study.terms.things} may be the best."]
+    return [f"{count(len(rest), f'other {study.terms.thing}')} may be the best: {listed(rest)}."]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..terms import plural
+
 
 def short(name: str, length: int = 20) -> str:
     """A name cut to fit a figure; tables have it whole."""
@@ -12,8 +14,7 @@ def short(name: str, length: int = 20) -> str:
 
 def count(number: int, thing: str) -> str:
     """E.g. "1 patient", "3 patients"."""
-    many = f"{thing}es" if thing.endswith("s") else f"{thing}s"
-    return f"{number:,} {thing if number == 1 else many}"
+    return f"{number:,} {thing if number == 1 else plural(thing)}"
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:

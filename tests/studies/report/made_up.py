@@ -14,6 +14,10 @@ from scripts.studies.report.context import Context
 from scripts.studies.report.palette import loss_styles
 from scripts.studies.report.record import CaseScore, StudyRecord
 from scripts.studies.score_rows import score_table
+from scripts.studies.terms import Terms
+
+LOSSES = Terms("loss", "patient", losses_differ=True)
+DRIVES = Terms("loss", "drive", losses_differ=True)
 
 
 def made_up_scores(
@@ -54,10 +58,12 @@ def made_up_context(gaps: dict[str, float], *, reference: str | None = None, **s
 
 @cache
 def _context(gaps: tuple[tuple[str, float], ...], reference: str | None, settings: tuple[Any, ...]) -> Context:
-    return context_of(StudyRecord("made_up", made_up_scores(dict(gaps), **dict(settings)), reference=reference))
+    scores = made_up_scores(dict(gaps), **dict(settings))
+    return context_of(StudyRecord("made_up", scores, reference=reference, terms=LOSSES))
 
 
 def context_of(study: StudyRecord) -> Context:
     """The analysis of a study."""
-    analysis: Analysis = analyse(score_table(study.scores, leaky=study.leaky), study.margin, study.reference)
+    table = score_table(study.scores, leaky=study.leaky)
+    analysis: Analysis = analyse(table, study.margin, study.reference, study.terms)
     return Context(study, analysis, loss_styles(analysis.table.losses))

@@ -26,7 +26,7 @@ from scripts.studies.report.record import (
     TuningTrial,
     WeightPath,
 )
-from tests.studies.report.made_up import context_of, made_up_context, made_up_scores
+from tests.studies.report.made_up import DRIVES, LOSSES, context_of, made_up_context, made_up_scores
 
 EVIL = '<script>alert("x")</script>'
 AWKWARD = "a_b% & $x$"
@@ -62,6 +62,7 @@ def full_study(folder: Path) -> StudyRecord:
         name="made_up",
         scores=scores,
         question=f"Which loss? {EVIL}",
+        terms=LOSSES,
         planned_repeats=5,
         settings={"network": "U-Net", "data": EVIL},
         curves=[Curve("adfl", 1, fold, epochs, [0.1, 0.5, 0.6 + 0.01 * fold]) for fold in range(3)],
@@ -176,7 +177,7 @@ def test_each_table_lies_beside_the_page_in_three_forms(built: Path) -> None:
     stems = {name.split(".")[0] for name in names}
     assert names == {f"{stem}.{ending}" for stem in stems for ending in ("csv", "tex", "md")}
     assert {
-        "losses",
+        "scores",
         "pairs",
         "against_chosen",
         "noise",
@@ -263,7 +264,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_another_unit_is_named_throughout() -> None:
-    study = dataclasses.replace(made_up_context({"ce": 0.0, "adfl": 0.05}).study, unit="drive")
+    study = dataclasses.replace(made_up_context({"ce": 0.0, "adfl": 0.05}).study, terms=DRIVES)
     patients = next(section for section in report_sections(context_of(study)) if section.key == "patients")
     assert patients.title == "Drive by drive"
     assert "patient" not in str([getattr(block, "caption", "") for block in patients.blocks])

@@ -38,7 +38,7 @@ def test_the_command_reports_a_table_of_scores(tmp_path: Path) -> None:
 def test_scores_that_cannot_be_compared_name_their_file(tmp_path: Path) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text("loss,case,score\nce,a,0.5\nce,b,0.6\n")
-    with pytest.raises(UserError, match=r"theirs\.csv: .*loss"):
+    with pytest.raises(UserError, match=r"theirs\.csv: .*conditions"):
         report_scores(str(path), tmp_path / "out")
 
 
@@ -49,7 +49,7 @@ def test_scores_that_cannot_be_compared_name_their_file(tmp_path: Path) -> None:
         ({"name": "../up"}, "name must be a plain folder name, got '../up'"),
         ({"margin": "small"}, "margin must be a number > 0, got 'small'"),
         ({"margin": 0}, "margin must be > 0"),
-        ({"reference": "other"}, "the reference other is no loss of the study"),
+        ({"reference": "other"}, "the reference other is no condition of the study"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(tmp_path: Path, settings: dict[str, Any], message: str) -> None:

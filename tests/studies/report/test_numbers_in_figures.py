@@ -15,7 +15,7 @@ from scripts.studies.report.noise import half_width, shares
 from scripts.studies.report.patients import draw_differences, mean_over_repeats, patient_scores
 from scripts.studies.report.record import CaseScore
 from scripts.studies.score_rows import score_table
-from tests.studies.report.made_up import made_up_context
+from tests.studies.report.made_up import LOSSES, made_up_context
 
 GAPS = {"ce": 0.0, "dfl": 0.01, "adfl": 0.08}
 
@@ -76,13 +76,14 @@ def test_points_beyond_the_edge_are_counted() -> None:
 
 def test_further_scores_have_the_means_of_their_values() -> None:
     context = made_up_context(GAPS, metrics=True)
-    wide, long = metric_tables(context.analysis, context.study.scores)
+    wide, long = metric_tables(context.analysis, context.study.scores, LOSSES)
     assert wide.columns == ["loss", "iou/prostate ↑", "hd95_mm/prostate ↓"]
     expected = np.mean([score.metrics["iou/prostate"] for score in context.study.scores if score.loss == "ce"])
     row = next(row for row in wide.rows if row[0] == "ce")
     assert row[1] == pytest.approx(expected)
     assert {row[5] for row in long.rows} == {180}
-    assert metric_tables(made_up_context(GAPS).analysis, made_up_context(GAPS).study.scores) == []
+    plain = made_up_context(GAPS)
+    assert metric_tables(plain.analysis, plain.study.scores, LOSSES) == []
 
 
 @pytest.mark.parametrize(

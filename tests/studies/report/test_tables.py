@@ -12,7 +12,7 @@ import pytest
 from scripts.studies.report.exploratory import metric_tables
 from scripts.studies.report.standing import loss_table, pair_table, simultaneous_table
 from scripts.studies.report.tables import Table, latex, markdown, number
-from tests.studies.report.made_up import made_up_context
+from tests.studies.report.made_up import LOSSES, made_up_context
 
 AWKWARD = r"<b> a_b% & $x$ #1 {c} \d ~e^ | *f* `g`"
 
@@ -62,19 +62,19 @@ def test_a_value_that_rounds_to_zero_has_no_sign(value: float, signed: bool, tex
 
 def test_the_tables_hold_the_numbers_of_the_analysis() -> None:
     analysis = made_up_context({"ce": 0.0, "dfl": 0.01, "adfl": 0.08}).analysis
-    losses = list(csv.DictReader(io.StringIO(loss_table(analysis, "Dice").to_csv())))
+    losses = list(csv.DictReader(io.StringIO(loss_table(analysis, "Dice", LOSSES).to_csv())))
     assert [row["loss"] for row in losses] == ["adfl", "dfl", "ce"]
     for row in losses:
         result = analysis.loss(row["loss"])
         assert float(row["mean"]) == result.estimate.mean
         assert (float(row["95 % low"]), float(row["95 % high"])) == (result.low, result.high)
         assert float(row["others may be better by"]) == result.regret_bound
-    for row in csv.DictReader(io.StringIO(pair_table(analysis).to_csv())):
+    for row in csv.DictReader(io.StringIO(pair_table(analysis, LOSSES).to_csv())):
         pair = analysis.pair(row["first"], row["second"])
         assert float(row["difference"]) == pair.estimate.mean
         assert float(row["p (Holm)"]) == pair.p_holm
         assert row["verdict"].startswith(pair.verdict)
-    shown = simultaneous_table(analysis)
+    shown = simultaneous_table(analysis, LOSSES)
     for other, row in zip(analysis.against_chosen, csv.DictReader(io.StringIO(shown.to_csv())), strict=True):
         assert float(row["difference"]) == other.difference
         assert float(row["95 % low, all pairs"]) == other.low
@@ -84,7 +84,11 @@ def test_the_tables_hold_the_numbers_of_the_analysis() -> None:
 
 def test_an_interval_that_is_not_known_is_no_number() -> None:
     analysis = made_up_context({"ce": 0.0, "dfl": 0.01, "adfl": 0.08}, repeats=1, folds=1).analysis
-    for made in (loss_table(analysis, "Dice"), pair_table(analysis), simultaneous_table(analysis)):
+    for made in (
+        loss_table(analysis, "Dice", LOSSES),
+        pair_table(analysis, LOSSES),
+        simultaneous_table(analysis, LOSSES),
+    ):
         assert all(
             row[column].startswith("–")
             for row in made.shown()
@@ -104,7 +108,7 @@ def test_intervals_of_further_scores_end_where_the_score_does() -> None:
         )
         for score in context.study.scores
     ]
-    _, table = metric_tables(context.analysis, scores)
+    _, table = metric_tables(context.analysis, scores, LOSSES)
     lowest = {"dice/x": 0.0, "volume_difference_relative/x": -2.0, "hd95_mm/x": 0.0}
     for name, _loss, mean, low, high, _found in table.rows:
         assert low < mean < high
@@ -116,5 +120,5 @@ def test_intervals_of_further_scores_end_where_the_score_does() -> None:
 
 def test_one_training_a_loss_gives_no_interval_of_further_scores() -> None:
     context = made_up_context({"ce": 0.0, "adfl": 0.01}, patients=10, repeats=1, folds=1, metrics=True)
-    _, table = metric_tables(context.analysis, context.study.scores)
+    _, table = metric_tables(context.analysis, context.study.scores, LOSSES)
     assert all(math.isnan(row[3]) and math.isnan(row[4]) for row in table.rows)

@@ -13,7 +13,7 @@ from scripts.studies.report.record import Curve
 from scripts.studies.report.tables import number
 from scripts.studies.report.verdict import is_settled, rounded_up, settling, verdict
 from scripts.studies.report.words import count, listed
-from tests.studies.report.made_up import context_of, made_up_context
+from tests.studies.report.made_up import DRIVES, context_of, made_up_context
 
 CLEAR = {"ce": 0.0, "dfl": 0.01, "adfl": 0.08}
 CLOSE = {"ce": 0.0, "dfl": 0.001, "adfl": 0.002}
@@ -132,7 +132,7 @@ def test_what_would_settle_it_is_given_as_ranges(
 
 
 def test_another_unit_than_patients_is_named() -> None:
-    study = dataclasses.replace(made_up_context(CLOSE, noise=0.04).study, unit="drive")
+    study = dataclasses.replace(made_up_context(CLOSE, noise=0.04).study, terms=DRIVES)
     context = context_of(study)
     assert "patient" not in " ".join(sentences(context))
 
