@@ -8,6 +8,8 @@ RELEASE_STAMP := $(VENV)/.installed-release
 BUNDLE := $(BIN)/python -m monai.bundle run
 CONFIG ?= configs/train.yaml
 STUDY ?= configs/study_demo.yaml
+# Of the bundle, for files outside configs/: MONAI looks for them beside the configuration file.
+SHARED := --meta_file configs/metadata.json --logging_file configs/logging.conf
 PORT ?= 5000
 
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -25,10 +27,10 @@ train: $(STAMP)  ## train ADFL on the embedded phantom (CONFIG=... for another c
 	@$(BUNDLE) training --config_file $(CONFIG)
 
 study: $(STAMP)  ## compare four losses on the phantom and report (STUDY=... for another study file)
-	@$(BUNDLE) studying --config_file $(STUDY)
+	@$(BUNDLE) studying --config_file $(STUDY) $(SHARED)
 
 evidence: $(STAMP)  ## make the reports and tables of docs/evidence again from its scores, without training
-	@for study in docs/evidence/*/study.yaml; do $(BUNDLE) reporting --config_file "$$study" || exit $$?; done
+	@for study in docs/evidence/*/study.yaml; do $(BUNDLE) reporting --config_file "$$study" $(SHARED) || exit $$?; done
 	@$(BIN)/python -m docs.evidence.leakage.compare
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from monai.bundle import ConfigParser
 
 from scripts.configuration.error_report import user_message
@@ -16,8 +19,9 @@ from scripts.studies.grid import PlannedRun, plan_repeats, plan_tuning
 from scripts.studies.paper_rows import paper_rows
 from scripts.studies.status import refuse_other_run
 from scripts.studies.study_file import read_study
-from tests.studies.tiny_study import tiny_config, tiny_study
-from tests.workflows import CONFIGS
+from tests.processes import end, run_command_line, start_one
+from tests.studies.tiny_study import COMMANDS, tiny_config, tiny_study
+from tests.workflows import CONFIGS, ROOT
 
 SHIPPED = sorted(CONFIGS.glob("study_*.yaml"))
 
@@ -201,3 +205,18 @@ def test_runs_compute_in_float32_unless_the_study_says_otherwise(tmp_path: Path)
     other = replace(saved, overrides={**saved.overrides, "precision": "bfloat16"})
     with pytest.raises(UserError, match="was made with precision float32 and the study now says bfloat16"):
         refuse_other_run(tmp_path / saved.name, record, other)
+
+
+def test_a_study_file_elsewhere_is_planned_without_complaint_where_the_bundles_own_files_are_named(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**tiny_config(tmp_path), **COMMANDS}))
+    (named,) = re.findall(r"`(--meta_file [^`]*)`", (ROOT / "docs" / "studies.md").read_text())
+    assert f"SHARED := {named}\n" in (ROOT / "Makefile").read_text()
+    words = ["run", "planning", "--config_file", str(path), *shlex.split(named)]
+    codes = end([start_one(tmp_path / "log", run_command_line, words)])
+    said = (tmp_path / "log").read_text()
+    assert codes == [0], said
+    assert "study tiny" in said
+    assert not re.search("error|cannot find|not exist", said, re.IGNORECASE), said
