@@ -15,6 +15,10 @@ from scripts.errors import UserError
 from scripts.studies.other_bundle.bundle_study import read_bundle_study
 from scripts.studies.other_bundle.check import check_plan
 from scripts.studies.other_bundle.plan import EVALUATE, TRAIN, plan_runs, read_workflow
+from scripts.studies.other_bundle.report_record import ONE_RATE, bundle_record
+from scripts.studies.report.rates import rates_in_words
+from scripts.studies.report.record import StudyRecord
+from scripts.studies.terms import Terms
 from tests.studies.other_bundle.zoo_bundle import CASES, study_config, write_bundle, write_volumes
 from tests.workflows import CONFIGS
 
@@ -166,3 +170,31 @@ def test_what_would_fail_or_deceive_later_is_refused_before_the_first_run(
     settings = {"dataset_dir": str(folder / "data"), **changes.pop("settings", {})}
     with pytest.raises(UserError, match=told):
         look(folder, settings=settings, **changes)
+
+
+def record_of(folder: Path, **changes: Any) -> StudyRecord:
+    return bundle_record(read_bundle_study(config(folder, **changes)), [], "study.yaml", [])
+
+
+def test_a_report_speaks_of_the_bundles_cases_and_of_what_is_compared(folder: Path) -> None:
+    record = record_of(folder)
+    assert record.terms == Terms("loss", "case", losses_differ=True)
+    assert (record.settings["learning rate"], "loss" in record.settings) == ("0.01", False)
+    assert ONE_RATE in record.notes
+    networks = record_of(folder, factors={"network_def": {"own": {}, "wide": {"network_def::channels": [8, 16]}}})
+    assert networks.terms == Terms("network", "case")
+    assert networks.settings["loss"] == "DiceCELoss"
+
+
+@pytest.mark.parametrize("key", ["optimizer::lr", "optimizer", "rate"])
+def test_a_learning_rate_that_is_compared_is_not_said_to_be_the_same_for_all(folder: Path, key: str) -> None:
+    levels: dict[str, Any] = {"own": {}, "high": 0.1}
+    if key == "optimizer":
+        levels["high"] = {"_target_": "torch.optim.SGD", "params": "$@network.parameters()", "lr": 0.1}
+    if key == "rate":
+        change(folder, "train", lambda given: given.update(rate=0.01, optimizer={**given["optimizer"], "lr": "@rate"}))
+    record = record_of(folder, factors={key: levels})
+    assert record.terms.thing == ("optimiser" if key == "optimizer" else "condition")
+    assert "learning rate" not in record.settings
+    assert ONE_RATE not in record.notes
+    assert rates_in_words(record) == "the learning rate is part of what is compared"
