@@ -19,6 +19,7 @@ from ..errors import UserError
 
 PERCENTILES = (0.5, 99.5)
 _GREATEST, _LEAST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+_VOXELS_AT_ONCE = 2**18  # the scaling of more takes memory of its own, of fewer time
 _LEVELS = 2**16  # a range that float32 parts into at least 2**8 steps lies within so many of its widths from 0
 
 
@@ -91,6 +92,7 @@ def scale_intensities(
         )
     scale = ScaleIntensityRange(low, high, b_min=0.0, b_max=1.0, clip=True)
     scaled = given if overwrite else torch.empty_like(given)
-    for part in range(given.shape[1]):
-        scaled[:, part] = scale(given[:, part])
+    planes = max(1, _VOXELS_AT_ONCE * given.shape[1] // given.numel())
+    for part, to in zip(given.split(planes, dim=1), scaled.split(planes, dim=1), strict=True):
+        to.copy_(scale(part))
     return scaled

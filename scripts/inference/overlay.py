@@ -92,4 +92,4 @@ def _montage(tiles: Sequence[Image.Image]) -> Image.Image:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    picture.save(path, format="PNG")
+    picture.save(path, format="PNG", compress_level=4)  # a third of the time of 6, a tenth larger
