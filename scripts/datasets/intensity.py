@@ -93,6 +93,7 @@ def scale_intensities(
     scale = ScaleIntensityRange(low, high, b_min=0.0, b_max=1.0, clip=True)
     scaled = given if overwrite else torch.empty_like(given)
     planes = max(1, _VOXELS_AT_ONCE * given.shape[1] // given.numel())
-    for part, to in zip(given.split(planes, dim=1), scaled.split(planes, dim=1), strict=True):
-        to.copy_(scale(part))
+    for first in range(0, given.shape[1], planes):
+        part = slice(first, first + planes)
+        scaled[:, part] = scale(given[:, part])
     return scaled
