@@ -15,14 +15,14 @@ from PIL import Image
 
 from scripts.datasets import Case, MetaImageReader, find_phantom
 from scripts.datasets.slice_grid import SliceGrid
-from scripts.datasets.slices import slice_name, write_case
-from tests.synthetic import random_volume, write_mhd
+from scripts.datasets.slices import original_label_name, slice_name, write_case
+from tests.synthetic import random_volume, write_folder, write_mhd
 
 
-def write(case, folder, size, intensity_max, ignore_index=None, labels=("background", "prostate")):
+def write(case, folder, size, intensity_max, ignore_index=None, labels=("background", "prostate"), **settings):
     for kind in ("images", "labels", "original_labels"):
         (folder / kind).mkdir(parents=True)
-    settings = {"image_size": size, "intensity_max": intensity_max, "ignore_index": ignore_index}
+    settings |= {"image_size": size, "intensity_max": intensity_max, "ignore_index": ignore_index}
     return write_case(case, folder, labels=labels, **settings)[0]
 
 
@@ -122,3 +122,35 @@ def test_each_pixel_of_a_mask_takes_the_class_of_the_voxel_that_its_middle_lies_
     label = np.arange(5, dtype=np.uint8)[:, np.newaxis, np.newaxis] * np.ones((1, 5, 1), dtype=np.uint8)
     np.testing.assert_array_equal(SliceGrid((5, 5), (3, 5), (3, 5)).mask(label)[:, 0, 0], [0, 2, 4])
     np.testing.assert_array_equal(SliceGrid((5, 5), (5, 3), (5, 3)).mask(np.swapaxes(label, 0, 1))[0, :, 0], [0, 2, 4])
+
+
+def test_a_mask_is_kept_in_its_own_size_too(tmp_path):
+    image, mask = random_volume(0)
+    write(write_pair(tmp_path, image, mask), tmp_path / "out", (20, 16), 255)
+    with np.load(tmp_path / "out" / "original_labels" / original_label_name("Case00")) as kept:
+        np.testing.assert_array_equal(kept["label"], mask)
+
+
+def test_a_coloured_picture_comes_back_from_monais_reader_with_its_channels_last(tmp_path):
+    write_folder(tmp_path / "raw", num_cases=1)
+    case = Case("p0", *(str(tmp_path / "raw" / kind / "p0.png") for kind in ("images", "masks")), "p0")
+    assert write(case, tmp_path / "out", (40, 32), 255, in_channels=3) == [[640, 640]]
+    picture = np.asarray(Image.open(case.image)).astype(np.float64)  # (Y, X, 3), of 8 bits
+    reader = PILReader()
+    found, _ = reader.get_data(reader.read(tmp_path / "out" / "images" / slice_name("p0", 0)))
+    np.testing.assert_array_equal(found, np.swapaxes(picture, 0, 1))
+
+
+@pytest.mark.parametrize(("first", "notes"), [(10, 0), (8, 0), (7, 1)])
+def test_an_object_that_the_slices_cut_is_noted(tmp_path, first, notes):
+    """Of 40 pixels along x slices show 8 to 31."""
+    mask = np.zeros((40, 32, 2), dtype=np.uint8)
+    mask[first : first + 10, 12:20] = 1
+    case = write_pair(tmp_path, random_volume(0, (40, 32, 2))[0], mask)
+    for kind in ("images", "labels", "original_labels"):
+        (tmp_path / kind).mkdir()
+    settings = {"labels": ["background", "prostate"], "intensity_max": 255, "ignore_index": None}
+    counts, pair = write_case(case, tmp_path, **settings, image_size=(24, 32), pixel_spacing=(0.5, 0.5))
+    assert counts[0] == [24 * 32 - (10 - notes) * 8, (10 - notes) * 8]
+    expected = ("objects reach out of the slices and are cut; raise image_size or pixel_spacing",)
+    assert pair.notes == expected[:notes]

@@ -8,7 +8,7 @@ import pytest
 from scripts.evaluation.surfaces import Surface, distances_to, percentile_of_area, surface_area, surface_of
 
 
-@pytest.mark.parametrize("shape", [(7, 9, 5), (7, 9, 1), (1, 9, 5), (12, 6)])
+@pytest.mark.parametrize("shape", [(7, 9, 5), (7, 9, 1), (1, 9, 5), (2, 9, 2), (12, 6), (2, 2)])
 def test_the_area_is_that_of_all_faces(shape: tuple[int, ...]) -> None:
     spacing = (0.5, 0.7, 3.0)[: len(shape)]
     for seed in range(5):
@@ -65,3 +65,8 @@ def test_rounding_moves_no_percentile() -> None:
     areas = np.full(20, 1.1)
     assert np.cumsum(areas)[9] < np.cumsum(areas)[-1] * 0.5  # although ten of twenty are a half
     assert percentile_of_area(np.arange(20.0), areas, 50) == 9
+
+
+def test_a_share_that_is_short_by_more_than_rounding_takes_the_next_distance() -> None:
+    assert percentile_of_area(np.array([1.0, 2.0]), np.array([0.5 - 1e-8, 0.5 + 1e-8]), 50) == 2
+    assert percentile_of_area(np.array([1.0, 2.0]), np.array([0.5 - 1e-10, 0.5 + 1e-10]), 50) == 1

@@ -88,12 +88,18 @@ def _batches(dataset: PreparedDataset, size: int = 3) -> list[dict[str, torch.Te
     return [{"case_index": rows[:, 0], "slice": rows[:, 1]} for rows in where.split(size)]
 
 
-def _evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch, dataset: PreparedDataset) -> tuple[Any, Any, Any]:
+def _evaluate(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: PreparedDataset,
+    metric: OverlapScores | None = None,
+    **options: Any,
+) -> tuple[Any, Any, Any]:
     """Rows of both tables, and the summary."""
     monkeypatch.setattr(tables.ScoreTables, "_track", lambda self, scores, figure: None)
-    engine, metric = _evaluator(dataset), OverlapScores(LABELS)
+    engine, metric = _evaluator(dataset), metric or OverlapScores(LABELS)
     metric.attach(engine, "dice/mean")
-    ScoreTables(folder, "test", {"dice/mean": metric}, dataset).attach(engine)
+    ScoreTables(folder, "test", {"dice/mean": metric}, dataset, **options).attach(engine)
     engine.run(_batches(dataset))
     written = folder / "evaluation" / "test"
     rows = []
@@ -118,9 +124,47 @@ def test_the_primary_score_of_every_case_is_as_worked_by_hand(tmp_path: Path, mo
     assert summary["objects"]["gland"] == {"true": 4, "missed": 0, "invented": 0, "in neither mask": 1}
     assert summary["original/objects"] == summary["objects"]
     assert len(images) == 10
+    assert [summary[name] for name in ("part", "cases", "images")] == ["test", 5, 10]
+    assert summary["original_grid"] == summary["distances"] == "scored"
+    assert (tmp_path / "evaluation" / "test" / "summary.json").read_text().startswith('{\n "part": "test",\n')
     # of case E the second slice alone misses the gland
-    assert [row["dice/gland"] for row in images if row["case"] == "E"] == ["1.000000", "0.000000"]
+    assert [(row["slice"], row["dice/gland"]) for row in images if row["case"] == "E"] == [
+        ("0", "1.000000"),
+        ("1", "0.000000"),
+    ]
     assert {row["patient"] for row in images} == {f"patient {c}" for c in CASES}
+
+
+def test_the_tables_are_scored_as_the_metric_and_the_user_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tumour ignored, the background scored: A's gland is right, and all else of what counts is background.
+
+    B: of 2 x 320 pixels 576 are background, 608 are said to be: 2 * 576 / (576 + 608) = 0.972973, the gland has 2/3.
+    """
+    metric = OverlapScores(LABELS, include_background=True, ignore_index=2)
+    settings = {"surface_tolerance": 3.5, "computed_with": {"image_size": [20, 16]}}
+    cases, _, summary = _evaluate(tmp_path, monkeypatch, _prepare(tmp_path), metric, **settings)
+    for grid in ("", "original/"):
+        assert [row[f"{grid}dice/mean"] for row in cases[:2]] == ["1.000000", "0.819820"]
+        assert cases[0][f"{grid}hd95_mm/background"] == "0.000000"
+        assert cases[0][f"{grid}surface_dice_3.5mm/mean"] == "1.000000"
+    assert summary["surface_tolerance"] == 3.5
+    assert summary["computed_with"] == {"image_size": [20, 16]}
+
+
+def test_a_second_evaluation_replaces_the_files_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = _prepare(tmp_path)
+    first = _evaluate(tmp_path, monkeypatch, dataset)
+    monkeypatch.setitem(CASES, "A", (CASES["A"][0], CASES["A"][0]))
+    cases, images, summary = _evaluate(tmp_path, monkeypatch, dataset)
+    assert [row["dice/mean"] for row in (first[0][0], cases[0])] == ["0.500000", "1.000000"]
+    assert (len(cases), len(images), summary["computed_with"]) == (5, 10, {})
+
+
+def test_the_files_are_text_that_people_and_programs_read() -> None:
+    rows = [{"case": "A", "slice": 3, "dice/gland": 0.5, "hd95_mm/gland": math.nan, "note": "1,5"}]
+    assert tables._table(rows) == 'case,slice,dice/gland,hd95_mm/gland,note\nA,3,0.500000,,"1,5"\n'
 
 
 def test_what_slices_do_not_show_counts_as_background_in_the_size_of_the_files(

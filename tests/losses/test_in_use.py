@@ -143,6 +143,7 @@ def test_a_loss_shows_what_was_given(loss, text):
         {"alpha": 0.5, "beta": 2.0, "gamma": 2.0, "rho": 1.5},
         {"weight": [0.5, 1.0, 2.0], "ignore_index": 1, "reduction": "sum", "include_background": False},
         {"reduction": "none", "backend": "eager"},
+        {"sigmoid": True},
     ],
 )
 def test_the_function_is_the_module(arguments):
@@ -150,6 +151,11 @@ def test_the_function_is_the_module(arguments):
     expected = value_and_gradient(DualFocalLoss(**arguments), logits, target)
     found = value_and_gradient(lambda x, y: dual_focal_loss(x, y, **arguments), logits, target)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_the_function_hands_its_backend_on():
+    with pytest.raises(ValueError, match="backend must be"):
+        dual_focal_loss(*random_case(3), backend="cuda")
 
 
 def test_the_function_inside_a_compiled_step_breaks_no_graph():

@@ -13,9 +13,15 @@ class Target(NamedTuple):
     left_out: tuple[str, ...] = ()
 
 
-LOSSES = ("tests/losses/test_baselines.py", "tests/losses/test_ignored_voxels.py", "tests/losses/test_input.py")
+LOSSES = (
+    "tests/losses/test_baselines.py",
+    "tests/losses/test_ignored_voxels.py",
+    "tests/losses/test_input.py",
+    "tests/losses/test_parts.py",
+)
 DUAL_FOCAL = ("tests/losses/dual_focal/test_loss.py", "tests/losses/dual_focal/test_gradient.py")
 KERNEL = ("tests/losses/dual_focal/test_kernel.py",)
+IN_USE = "tests/losses/test_in_use.py"
 TABLES = ("tests/evaluation/test_tables.py",)
 
 TARGETS = (
@@ -23,16 +29,18 @@ TARGETS = (
     Target("scripts/losses/cross_entropy.py", LOSSES),
     Target("scripts/losses/dice_dual_focal.py", LOSSES),
     Target("scripts/losses/focal.py", LOSSES),
-    Target("scripts/losses/ignored_voxels.py", ("tests/losses/test_without_ignored.py",)),
-    Target("scripts/losses/registration.py", ("tests/losses/test_in_use.py",)),
+    Target("scripts/losses/ignored_voxels.py", ("tests/losses/test_without_ignored.py", "tests/losses/test_parts.py")),
+    Target("scripts/losses/registration.py", (IN_USE,)),
     Target("scripts/losses/targets.py", (*LOSSES, *DUAL_FOCAL)),
     Target("scripts/losses/voxelwise.py", (*LOSSES, *DUAL_FOCAL)),
     Target("scripts/losses/dual_focal/closed_form.py", (*DUAL_FOCAL, *LOSSES)),
     Target("scripts/losses/dual_focal/formula.py", (*DUAL_FOCAL, *LOSSES)),
-    Target("scripts/losses/dual_focal/functional.py", ("tests/losses/test_in_use.py", *DUAL_FOCAL)),
+    Target("scripts/losses/dual_focal/functional.py", (IN_USE, *DUAL_FOCAL)),
     Target("scripts/losses/dual_focal/gradient.py", (*DUAL_FOCAL, *LOSSES, *KERNEL)),
-    Target("scripts/losses/dual_focal/kernel.py", (*KERNEL, *DUAL_FOCAL)),
-    Target("scripts/losses/dual_focal/loss.py", (*DUAL_FOCAL, *LOSSES, *KERNEL)),
+    Target(
+        "scripts/losses/dual_focal/kernel.py", ("tests/losses/dual_focal/test_kernel_build.py", *KERNEL, *DUAL_FOCAL)
+    ),
+    Target("scripts/losses/dual_focal/loss.py", (*DUAL_FOCAL, *LOSSES, *KERNEL, IN_USE)),
     Target("scripts/evaluation/calibration.py", ("tests/evaluation/test_calibration.py",)),
     Target("scripts/evaluation/case_scores.py", TABLES),
     Target("scripts/evaluation/confusion.py", ("tests/evaluation/test_confusion.py",), ("draw_confusion", "_draw")),

@@ -44,6 +44,42 @@ def test_pieces_of_any_size_give_the_same(num_classes, monkeypatch):
         torch.testing.assert_close(value_and_gradient(DualFocalLoss(), logits, target), expected)
 
 
+@pytest.mark.parametrize(
+    ("num_classes", "size", "pieces"),
+    [(2, 1000, [100] * 10), (3, 1000, [100] * 10), (8, 1000, [50] * 20), (4, 250, [125, 125]), (3, 10, [10])],
+)
+def test_a_piece_holds_as_many_logits_as_stay_in_the_cache(num_classes, size, pieces, monkeypatch):
+    """Of 400 logits here; two and three classes count as four, as their temporaries do."""
+    taken, chunk = [], gradient._chunk
+    monkeypatch.setattr(gradient, "_chunk", lambda x, y, terms: taken.append(x.shape[1]) or chunk(x, y, terms))
+    monkeypatch.setattr(gradient, "CHUNK", 400)
+    DualFocalLoss()(*random_case(num_classes, (size,), batch=1))
+    assert taken == pieces
+
+
+def test_the_gradient_is_made_with_the_value_once_and_only_where_it_is_asked_for(monkeypatch):
+    asked, make = [], gradient._value_and_gradient
+    monkeypatch.setattr(gradient, "_value_and_gradient", lambda *given: asked.append(given[-1]) or make(*given))
+    logits, target = random_case(3)
+    DualFocalLoss()(logits, target)
+    assert asked == [False]
+    value = DualFocalLoss()(logits.requires_grad_(), target)
+    value.backward(retain_graph=True)
+    assert asked == [False, True]
+    value.backward()  # the first one was handed over
+    assert asked == [False, True, True]
+
+
+def test_pieces_are_summed_in_double_precision(monkeypatch):
+    """A voxel that costs 2e7, whose neighbour in float32 is 2 away, and 200 that cost about 1 each."""
+    monkeypatch.setattr(gradient, "CHUNK", 4)
+    logits = torch.tensor([1.0, 0.0, -1.0]).view(1, 3, 1).repeat(1, 1, 201)
+    logits[0, 1, 0] = 1e7
+    target = torch.zeros(1, 1, 201)
+    value = DualFocalLoss(backend="eager", reduction="sum")(logits, target)
+    assert value.item() == pytest.approx(DualFocalLoss(reduction="sum")(logits.double(), target).item(), rel=1e-7)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 def test_a_second_backward_pass_adds_the_same_gradient(dtype, reduction):
@@ -70,8 +106,9 @@ def test_the_gradient_that_was_handed_over_is_the_callers_own():
 def test_the_gradient_follows_the_factor_of_the_loss():
     logits, target = random_case(3)
     _, grad = value_and_gradient(DualFocalLoss(), logits, target)
-    _, scaled = value_and_gradient(lambda x, y: 0.25 * DualFocalLoss()(x, y), logits, target)
-    torch.testing.assert_close(scaled, 0.25 * grad)
+    for factor in (0.25, 2.0):
+        _, scaled = value_and_gradient(lambda x, y, f=factor: f * DualFocalLoss()(x, y), logits, target)
+        torch.testing.assert_close(scaled, factor * grad)
     weights = torch.rand(target.shape, dtype=torch.float64)
     _, mapped = value_and_gradient(
         lambda x, y: (weights * DualFocalLoss(reduction="none")(x, y)).mean(), logits, target
