@@ -21,6 +21,10 @@ def test_a_box_has_the_area_of_its_six_sides() -> None:
     mask = np.zeros((8, 8, 8), bool)
     mask[0:3, 2:6, 6:8] = True  # 3 x 4 x 2 voxels of 0.5 x 1 x 3 mm, two sides on the border: 1.5 x 4 x 6 mm
     assert surface_area(mask, (0.5, 1.0, 3.0)) == pytest.approx(2 * (1.5 * 4 + 4 * 6 + 1.5 * 6))
+    np.testing.assert_array_equal(
+        surface_of(mask * np.uint8(255), (1, 1, 1)).points, surface_of(mask, (1, 1, 1)).points
+    )
+    assert surface_area(mask * np.uint8(255), (0.5, 1.0, 3.0)) == surface_area(mask, (0.5, 1.0, 3.0))
 
 
 def test_the_faces_of_one_voxel_lie_half_a_step_around_its_centre() -> None:

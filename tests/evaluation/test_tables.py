@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,23 @@ def test_a_second_evaluation_replaces_the_files_of_the_first(tmp_path: Path, mon
     cases, images, summary = _evaluate(tmp_path, monkeypatch, dataset)
     assert [row["dice/mean"] for row in (first[0][0], cases[0])] == ["0.500000", "1.000000"]
     assert (len(cases), len(images), summary["computed_with"]) == (5, 10, {})
+
+
+def test_the_log_has_the_scores_on_every_level_and_says_where_the_tables_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        _evaluate(tmp_path, monkeypatch, _prepare(tmp_path))
+    assert "test part: 5 cases, 10 images" in caplog.messages
+    of_gland = [
+        f"per case Dice {(1 + 2 / 3 + 1 + 2 / 3) / 4:.3f} IoU {(1 + 1 / 2 + 1 + 1 / 2) / 4:.3f}",
+        f"per image Dice {(2 + 2 * 2 / 3 + 2 + 1) / 8:.3f} IoU {(2 + 2 * 1 / 2 + 2 + 1) / 8:.3f}",
+        # hits 32 + 32 + 32 + 16 of 112 predicted and 32 + 64 + 32 + 32 true pixels
+        f"all pixels Dice {2 * 112 / (112 + 160):.3f} IoU {112 / 160:.3f}",
+    ]
+    assert f"  {'gland':<12} {'; '.join(of_gland)}" in caplog.messages
+    assert any(line.startswith("  in original size, per case: dice 0.583, ") for line in caplog.messages)
+    assert f"tables: {tmp_path / 'evaluation' / 'test'}" in caplog.messages
 
 
 def test_the_files_are_text_that_people_and_programs_read() -> None:

@@ -39,7 +39,7 @@ def test_the_closed_form_equals_automatic_differentiation(num_classes, parameter
 def test_pieces_of_any_size_give_the_same(num_classes, monkeypatch):
     logits, target = random_case(num_classes, (7, 11))
     expected = value_and_gradient(DualFocalLoss(), logits, target)
-    for chunk in (1, 20, 100):
+    for chunk in (1, 8, 20, 100):  # of one voxel, of two, ...
         monkeypatch.setattr(gradient, "CHUNK", chunk)
         torch.testing.assert_close(value_and_gradient(DualFocalLoss(), logits, target), expected)
 
