@@ -31,6 +31,7 @@ def test_a_voxel_in_each_unit() -> None:
     assert Units("mm", "ml").volume_of_voxel(VOLUME) == 0.001
     assert Units("mm", "mm2").volume_of_voxel(SLICE) == Units("mm", "mm2").volume_of_voxel(PLANE) == 0.25
     assert Units("px", "px").volume_of_voxel(VOLUME) == 1
+    assert Units("mm", "px").volume_of_voxel(PLANE) == Units("mm", "px").volume_of_voxel(VOLUME) == 1
     assert Units("mm", "ml").spacing(VOLUME) == (0.5, 0.5, 4)
     assert Units("mm", "mm2").spacing(PLANE) == (0.5, 0.5, 1)
     assert Units("px", "px").spacing(VOLUME) == (1, 1, 1)

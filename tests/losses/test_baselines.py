@@ -118,6 +118,9 @@ def test_the_compound_takes_weights_of_two_classes_and_leaves_the_background_out
     alone, truth = random_case(1, (4, 4))[0], torch.ones(2, 1, 4, 4)
     loss = DiceDualFocalLoss(sigmoid=True, weight=[3.0], lambda_dual_focal=0.0)
     torch.testing.assert_close(loss(alone, truth), 3.0 * monai.losses.DiceLoss(sigmoid=True)(alone, truth))
+    without = DiceDualFocalLoss(include_background=False, sigmoid=True, weight=[3.0], lambda_dual_focal=0.0)
+    with pytest.warns(UserWarning, match="single channel prediction"):  # MONAI's, which keeps the one that there is
+        torch.testing.assert_close(without(alone, truth), loss(alone, truth))
 
 
 @pytest.mark.parametrize("options", [{"reduction": "sum"}, {"smooth_nr": 3.0}, {"smooth_dr": 2.0}, {"batch": True}])

@@ -3,6 +3,7 @@ import torch
 from monai.data import MetaTensor
 
 from scripts.losses import CrossEntropyLoss, DiceDualFocalLoss, DualFocalLoss, FocalLoss
+from scripts.losses.voxelwise import VoxelwiseLoss
 from tests.losses.cases import random_case, soft_labels, value_and_gradient
 
 FAMILY = [DualFocalLoss, CrossEntropyLoss, FocalLoss, DiceDualFocalLoss]
@@ -78,9 +79,10 @@ def test_logits_need_not_be_contiguous(family):
     )
 
 
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("family", [DualFocalLoss, CrossEntropyLoss, FocalLoss])
-def test_an_empty_batch_is_zero(family):
-    value, grad = value_and_gradient(family(), torch.zeros(0, 3, 4), torch.zeros(0, 1, 4))
+def test_an_empty_batch_is_zero(family, channels):
+    value, grad = value_and_gradient(family(), torch.zeros(0, 3, 4), torch.zeros(0, channels, 4))
     assert value.item() == 0.0
     assert grad.shape == (0, 3, 4)
 
@@ -118,6 +120,25 @@ def test_wrong_input_is_refused(family, shape, target, message):
 def test_the_label_of_a_single_voxel_is_checked_too(family):
     with pytest.raises(ValueError, match="got values from 3 to 3"):
         family()(torch.zeros(1, 3, 1), torch.full((1, 1, 1), 3))
+
+
+def test_the_label_of_a_single_voxel_of_one_channel_is_checked_too():
+    with pytest.raises(ValueError, match="label maps must lie between 0 and 1, got values from 1.5 to 1.5"):
+        DualFocalLoss(sigmoid=True)(torch.zeros(1, 1, 1), torch.full((1, 1, 1), 1.5))
+
+
+@pytest.mark.parametrize(
+    "labels", [torch.ones(1, 1, 1), torch.tensor([0.0, 1.0, 0.0]).view(1, 3, 1)], ids=["index", "map"]
+)
+@pytest.mark.parametrize("family", [DualFocalLoss, CrossEntropyLoss, FocalLoss])
+def test_the_mean_of_a_single_voxel_is_its_own_value(family, labels):
+    logits, _ = random_case(3, (1,), batch=1)
+    torch.testing.assert_close(family()(logits, labels), family(reduction="none")(logits, labels).squeeze())
+
+
+def test_what_the_losses_have_in_common_is_no_loss():
+    with pytest.raises(NotImplementedError):
+        VoxelwiseLoss()(*random_case(3))
 
 
 def test_integer_logits_are_refused():

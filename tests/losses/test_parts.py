@@ -22,6 +22,13 @@ LOSSES = {
 }
 
 
+class Plain(torch.nn.Module):
+    """A mean over images that has no reduction to say so."""
+
+    def forward(self, input, target):
+        return DICE_CE(input, target)
+
+
 def three_images():
     logits, target = random_case(3, (6, 5), batch=3)
     target[0, :, :3] = target[2] = 255
@@ -51,11 +58,14 @@ def test_voxels_of_every_kind_of_target_are_counted():
         (DualFocalLoss(ignore_index=255), maps, VOXELS),
         (DualFocalLoss(), plain, 90),
         (DualFocalLoss(), one_hot(plain, 3), 90),
-        (DualFocalLoss(sigmoid=True), one_hot(plain, 3), 90),
         (DualFocalLoss(ignore_index=1), torch.zeros(3, 1, 6, 5), 90),
+        (WithoutIgnoredVoxels(DICE_CE), plain, IMAGES),
+        (WithoutIgnoredVoxels(DICE_CE, 255), plain, IMAGES),
+        (WithoutIgnoredVoxels(Plain(), 255), plain, IMAGES),
     ):
         assert int(loss.parts(logits, labels)[0][1]) == number
-    assert int(WithoutIgnoredVoxels(DICE_CE).parts(logits, plain)[0][1]) == IMAGES
+    ((_, number),) = DualFocalLoss(sigmoid=True).parts(logits[:, :1], plain.clamp(max=1))  # one channel and its map
+    assert int(number) == 90
     with pytest.raises(ValueError, match='several processes need a loss with one value: set its reduction to "mean"'):
         DualFocalLoss(reduction="none").parts(logits, plain)
 

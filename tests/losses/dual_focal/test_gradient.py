@@ -70,6 +70,14 @@ def test_the_gradient_is_made_with_the_value_once_and_only_where_it_is_asked_for
     assert asked == [False, True, True]
 
 
+def test_voxels_far_above_others_do_not_send_those_the_slow_way(monkeypatch):
+    logits, target = random_case(3, (40,))
+    expected = DualFocalLoss()(logits, target)
+    logits[:, :, :20] += 1000.0  # to all classes alike, beside which exp of the others is 0
+    monkeypatch.setattr(gradient, "_differentiable", None)
+    torch.testing.assert_close(DualFocalLoss()(logits, target), expected)
+
+
 def test_pieces_are_summed_in_double_precision(monkeypatch):
     """A voxel that costs 2e7, whose neighbour in float32 is 2 away, and 200 that cost about 1 each."""
     monkeypatch.setattr(gradient, "CHUNK", 4)
