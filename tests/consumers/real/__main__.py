@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.consumers.real.environments import InstallError, make_environment, versions
@@ -62,7 +63,7 @@ PROGRAMS = {
         ("holoscan-cu13==4.6.0", "tritonclient[all]==2.73.0", "typeguard", "colorama", "holoscan-cli"),
         "deploy_app.py",
         ("monai-deploy-app-sdk", "holoscan-cu13", "monai", "torch"),
-        ("monai-deploy-app-sdk==4.0.0",),
+        ("monai-deploy-app-sdk==4.0.0", f"monai=={version('monai')}"),  # monai.deploy lies in the folder of monai
     ),
     "label": Program(
         LABEL_NEEDS,

@@ -23,7 +23,7 @@ def make_environment(folder: Path, requirements: Sequence[str], *, alone: Sequen
     Args:
         folder: of the environment.
         requirements: as pip takes them, with what they need.
-        alone: the same, without what they need.
+        alone: the same, without what they need, and in this environment even where they are behind it.
 
     Raises:
         InstallError: pip could not install them.
@@ -36,7 +36,7 @@ def make_environment(folder: Path, requirements: Sequence[str], *, alone: Sequen
     library = Path(_ask(python, "import sysconfig; print(sysconfig.get_path('purelib'))"))
     behind = [path for path in sys.path if Path(path).name == "site-packages"]
     (library / "behind.pth").write_text("\n".join(behind) + "\n", encoding="utf-8")
-    for words in ([*requirements], ["--no-deps", *alone] if alone else []):
+    for words in ([*requirements], ["--no-deps", "--ignore-installed", *alone] if alone else []):
         if words:
             _install(python, words)
     done.write_text(wanted, encoding="utf-8")
