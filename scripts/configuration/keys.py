@@ -14,7 +14,9 @@ from .reading import load_config
 from .workflow import executed_config, running_workflow
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
-ENTRY_POINTS = {"imports", "run", "training", "check", "describe", "evaluating", "comparing", "publishing", "exporting"}
+WORKFLOWS = {
+    "run", "training", "check", "describe", "sync", "evaluating", "comparing", "publishing", "exporting", "reporting",
+}  # fmt: skip
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 CONSUMER_KEYS = {"pre_transforms", "post_transforms"}  # of inference.yaml, which MONAI Label and Deploy look for
 
@@ -22,7 +24,7 @@ RENAMED = {"amp": "it is precision now: --precision bfloat16 in place of --amp t
 
 
 def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
-    """Refuse a top-level key that nothing reads, which is what a misspelt override or part becomes.
+    """Refuse a workflow that is none, and a top-level key that nothing reads: a misspelt override or part.
 
     A key is read when another entry refers to it (``@key``), when MONAI looks for it by name, or when it is an entry
     point.
@@ -32,11 +34,13 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
         config: top-level keys and values; the running workflow's by default.
 
     Raises:
-        ValueError: names the key and the nearest known one.
+        ValueError: names the workflow or key, and the nearest known one.
     """
     workflow = running_workflow()
     config = executed_config() if config is None else config
-    read = ENTRY_POINTS | PART_NAMES | CONSUMER_KEYS | _monai_keys()
+    if workflow is not None:
+        refuse_unknown_workflow(workflow.run_id, config)
+    read = {"imports"} | WORKFLOWS | PART_NAMES | CONSUMER_KEYS | _monai_keys()
     if workflow is not None:
         read |= {workflow.init_id, workflow.run_id, workflow.final_id}
     if "train" in config:
@@ -50,6 +54,31 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             hint = RENAMED.get(key, hint)
             raise UserError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
+
+
+def refuse_unknown_workflow(run_id: str | None = None, config: dict[str, Any] | None = None) -> None:
+    """Refuse to run what is no workflow: a misspelt name, or a section such as ``train``.
+
+    Args:
+        run_id: what is to run; by default what the running workflow runs.
+        config: top-level keys and values; the running workflow's by default.
+
+    Raises:
+        ValueError: names the nearest workflow, and all that are there.
+    """
+    workflow = running_workflow()
+    if run_id is None:
+        if workflow is None:
+            return
+        run_id = workflow.run_id
+    config = executed_config() if config is None else config
+    known = sorted(WORKFLOWS & set(config))
+    shipped = load_config()
+    if run_id in known or (run_id in config and run_id not in shipped):
+        return
+    near = difflib.get_close_matches(run_id, known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"there is no workflow '{run_id}'; {hint}workflows here: {', '.join(known)}")
 
 
 def _monai_keys() -> set[str]:

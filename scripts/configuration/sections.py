@@ -12,9 +12,8 @@ from typing import Any
 from monai.bundle import ComponentLocator
 
 from ..errors import UserError
-from .keys import ENTRY_POINTS
 from .reading import BASE_CONFIG, load_config
-from .workflow import executed_config, running_workflow
+from .workflow import executed_config
 
 # Of each kind of part: the key that it is about, and the key of its name.
 KINDS = {
@@ -23,35 +22,20 @@ KINDS = {
     "optimizer": ("optimizer", "optimizer_name"),
     "data": ("cases", "data_name"),
 }
-NOT_ENTRIES = {"imports", "initialize"}
 
 
 def check_sections() -> None:
-    """Refuse a workflow that does not exist, plain values for components, and arguments that a component does not have.
+    """Refuse plain values for components, and arguments that a component does not have.
 
     A step of ``initialize``, before anything is prepared.
 
     Raises:
         ValueError: names the key and the nearest that would work.
     """
-    workflow, config = running_workflow(), executed_config()
-    if workflow is not None:
-        refuse_unknown_workflow(workflow.run_id, config)
-    base = load_config()
-    refuse_plain_values(config, base)
+    config = executed_config()
+    refuse_plain_values(config, load_config())
     refuse_other_names(config)
     refuse_unknown_arguments(config)
-
-
-def refuse_unknown_workflow(run_id: str, config: dict[str, Any]) -> None:
-    """Refuse to run what is no workflow: a misspelt name, or a section such as ``train``."""
-    known = sorted((ENTRY_POINTS | {"sync"}) & set(config) - NOT_ENTRIES)
-    shipped = load_config()
-    if run_id in known or (run_id in config and run_id not in shipped):
-        return
-    near = difflib.get_close_matches(run_id, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UserError(f"there is no workflow '{run_id}'; {hint}workflows here: {', '.join(known)}")
 
 
 def refuse_plain_values(config: dict[str, Any], base: dict[str, Any]) -> None:

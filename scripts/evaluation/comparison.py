@@ -68,11 +68,17 @@ def draw_comparison(
 
     Raises:
         FileNotFoundError: a run or its weights are missing.
-        ValueError: ``runs`` and ``names`` differ in length, a key is given that differs from a run's, or runs differ in
-            their images or split.
+        ValueError: ``runs`` and ``names`` differ in length, the picture is no PNG, a key is given that differs from a
+            run's, or runs differ in their images or split.
     """
     if isinstance(runs, str) or isinstance(names, str) or len(runs) != len(names) or not runs:
-        raise UserError(f"runs and names must be lists of equal length >= 1, got {runs} and {names}")
+        raise UserError(
+            f"runs and names must be lists of equal length >= 1, got {runs} and {names}; write "
+            "--runs \"['RUN','RUN']\" --names \"['CE','ADFL']\""
+        )
+    path = Path(picture)
+    if path.suffix.lower() != ".png":
+        raise UserError(f"picture is written as PNG, got '{path.name}'; give --picture a name that ends with .png")
     opened = _open([find_run_dir(output_dir, run) for run in runs])
     first = opened[0]
     dataset = first.dataset
@@ -91,7 +97,6 @@ def draw_comparison(
         )
         for i, (item, tensors) in enumerate(zip(items, batch, strict=True))
     ]
-    path = Path(picture)
     path.parent.mkdir(parents=True, exist_ok=True)
     title = f"{dataset.name}, {part} part"
     save_figure(draw_examples(examples, names, dataset.labels, dataset.ignore_index, title), path)

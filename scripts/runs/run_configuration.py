@@ -13,7 +13,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ..configuration.keys import refuse_unknown_keys
+from ..configuration.keys import refuse_unknown_keys, refuse_unknown_workflow
 from ..configuration.reading import BASE_CONFIG, load_config
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import MissingFileError, UserError
@@ -49,6 +49,7 @@ def take_run_configuration(run_dir: str | Path, overlay: str) -> None:
     given = executed_config()
     if EVALUATION not in given:
         return  # laid over already: a program that changes a setting initialises once more
+    refuse_unknown_workflow(workflow.run_id, given)  # before the run's own workflows, such as its training, are there
     client = "train" in given and not (Path(run_dir) / CONFIG).is_file()
     config = _client_configuration(given) if client else run_configuration(Path(run_dir), given, overlay)
     if not client:  # which leaves the overlay's own keys without a reader, and may bring some of its own

@@ -1,8 +1,16 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from scripts.configuration.keys import refuse_unknown_keys
+import pytest
+import yaml
+
+from scripts.configuration.error_report import user_message
+from scripts.configuration.keys import refuse_unknown_keys, refuse_unknown_workflow
+from scripts.errors import UserError
+from tests.workflows import CONFIGS, make_workflow
+
+BASE = yaml.safe_load((CONFIGS / "train.yaml").read_text())
 
 
 def test_a_misspelt_override_is_refused_with_the_nearest_key() -> None:
@@ -24,3 +32,39 @@ def test_what_resembles_nothing_is_answered_with_the_known_keys() -> None:
 
 def test_every_key_of_train_yaml_is_known_in_a_training() -> None:
     refuse_unknown_keys({"train": {}, "class_weight": None, "lr_scheduler": None})
+
+
+@pytest.mark.parametrize(
+    ("run_id", "said"),
+    [("train", "did you mean training?"), ("trainig", "did you mean training?"), ("network_def", "workflows here: ")],
+)
+def test_a_workflow_that_does_not_exist_is_refused_with_the_nearest(run_id: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"there is no workflow '{run_id}'") as info:
+        refuse_unknown_workflow(run_id, BASE)
+    assert said in str(info.value)
+
+
+@pytest.mark.parametrize("run_id", ["run", "training", "check", "describe", "sync", "my_own"])
+def test_a_workflow_that_exists_is_run(run_id: str) -> None:
+    refuse_unknown_workflow(run_id, {**BASE, "my_own": ["$print(1)"]})
+
+
+@pytest.mark.parametrize(
+    ("file", "run_id", "said"),
+    [
+        ("evaluate.yaml", "evaluate", "did you mean evaluating?"),
+        ("evaluate.yaml", "training", "workflows here: evaluating, run"),
+        ("compare.yaml", "compare", "did you mean comparing?"),
+        ("inference.yaml", "inference", "workflows here: run"),
+        ("publish.yaml", "publish", "did you mean publishing?"),
+        ("export.yaml", "export", "did you mean exporting?"),
+        ("report.yaml", "report", "did you mean reporting?"),
+    ],
+)
+def test_every_file_refuses_a_workflow_that_it_has_not(file: str, run_id: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "config.yaml").write_text(yaml.safe_dump(BASE))
+    run = {"run_name": "one"} if file == "evaluate.yaml" else {}
+    with pytest.raises((RuntimeError, ValueError)) as info:
+        make_workflow(file, run_id=run_id, bundle_root=str(tmp_path), **run).initialize()
+    assert said in str(user_message(info.value))

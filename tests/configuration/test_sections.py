@@ -9,27 +9,11 @@ from scripts.configuration.sections import (
     refuse_other_names,
     refuse_plain_values,
     refuse_unknown_arguments,
-    refuse_unknown_workflow,
 )
 from scripts.errors import UserError
 from tests.workflows import CONFIGS
 
 BASE = yaml.safe_load((CONFIGS / "train.yaml").read_text())
-
-
-@pytest.mark.parametrize(
-    ("run_id", "said"),
-    [("train", "did you mean training?"), ("trainig", "did you mean training?"), ("network_def", "workflows here: ")],
-)
-def test_a_workflow_that_does_not_exist_is_refused_with_the_nearest(run_id: str, said: str) -> None:
-    with pytest.raises(UserError, match=f"there is no workflow '{run_id}'") as info:
-        refuse_unknown_workflow(run_id, BASE)
-    assert said in str(info.value)
-
-
-@pytest.mark.parametrize("run_id", ["run", "training", "check", "describe", "sync", "my_own"])
-def test_a_workflow_that_exists_is_run(run_id: str) -> None:
-    refuse_unknown_workflow(run_id, {**BASE, "my_own": ["$print(1)"]})
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,5 @@ def test_runs_of_other_images_are_refused_by_name(folder: Path) -> None:
     message = refused(folder, "compare.yaml", run_id="comparing", runs=["first"], names=["a"], image_size=224)
     assert "image_size is 224 and was 48 in run first" in message
     assert "lists of equal length" in refused(folder, "compare.yaml", run_id="comparing", runs="first", names="a")
+    as_jpeg = refused(folder, "compare.yaml", run_id="comparing", runs=["first"], names=["a"], picture="a.jpg")
+    assert as_jpeg == "picture is written as PNG, got 'a.jpg'; give --picture a name that ends with .png"
