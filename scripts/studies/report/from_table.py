@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 
 from ...errors import UserError
+from ..decision import DEFAULT_MARGIN
+from ..file_values import number_between
 from ..score_rows import score_table
 from ..terms import Terms, noun
 from .build import build_report
@@ -22,7 +24,7 @@ def report_scores(
     name: str | None = None,
     question: str | None = None,
     primary: str = "Dice",
-    margin: float = 0.01,
+    margin: float | None = DEFAULT_MARGIN,
     reference: str | None = None,
     compared: str = "condition",
     unit: str | None = None,
@@ -36,7 +38,7 @@ def report_scores(
         name: of the study; None takes the table's file name.
         question: what the study asks; None asks which of the compared to train with.
         primary: what the column ``score`` holds, 0 to 1, higher is better.
-        margin: smallest difference that matters, > 0.
+        margin: smallest difference that matters, above 0 and below 1; None: 0.01.
         reference: the condition that the others are compared with; None compares all pairs.
         compared: what the column ``loss`` holds, in the singular: "loss", "network", ...
         unit: what is independent: what the column ``patient`` holds; None: "patient", or "case" without that column.
@@ -55,8 +57,7 @@ def report_scores(
     title = name or Path(scores).stem
     if title != Path(title).name or title.startswith("."):
         raise UserError(f"name must be a plain folder name, got '{title}'")
-    if isinstance(margin, bool) or not isinstance(margin, int | float):
-        raise UserError(f"margin must be a number > 0, got '{margin}'")
+    smallest = number_between(margin, "margin", 0.0, 1.0) or DEFAULT_MARGIN
     thing = noun(compared, "compared")
     unit = None if unit is None else noun(unit, "unit")
     cases, notes = read_cases(scores)
@@ -71,7 +72,7 @@ def report_scores(
         notes=notes,
         question=question or "",
         primary=primary,
-        margin=float(margin),
+        margin=smallest,
         reference=None if reference is None else str(reference),
         terms=Terms(thing, unit or grouped, parted="case" if table.leaky else ""),
         leaky=table.leaky,

@@ -47,8 +47,9 @@ def test_scores_that_cannot_be_compared_name_their_file(tmp_path: Path) -> None:
     [
         ({"scores": None}, "no scores are named; add --from FILE"),
         ({"name": "../up"}, "name must be a plain folder name, got '../up'"),
-        ({"margin": "small"}, "margin must be a number > 0, got 'small'"),
-        ({"margin": 0}, "margin must be > 0"),
+        ({"margin": "small"}, "margin must be a number above 0 and below 1, got 'small'"),
+        ({"margin": 0}, "margin must be a number above 0 and below 1, got 0"),
+        ({"margin": 1}, "margin must be a number above 0 and below 1, got 1"),  # in percent
         ({"reference": "other"}, "the reference other is no condition of the study"),
     ],
 )
