@@ -33,9 +33,9 @@ def forest_section(context: Context) -> Section:
         ),
         f"Difference in {study.primary} to {chosen}.",
         f"A dot left of the line: worse than {chosen}. The bars are 95 % intervals that hold for all pairs together; "
-        f"a bar that crosses the line leaves open which {terms.thing} is better. Shaded: differences of at most "
-        f"{number(analysis.margin)}, which do not matter here. Bold: may be the best. Right: the ranks that remain "
-        "possible.",
+        f"a bar that crosses the line leaves open which {terms.thing} is better, unless the test of the next section, "
+        f"a little sharper, tells. Shaded: differences of at most {number(analysis.margin)}, which do not matter here. "
+        "Bold: may be the best. Right: the ranks that remain possible.",
     )
     text = (
         f"{best} is the only {terms.thing} that may be the best."
@@ -80,8 +80,8 @@ def _check(context: Context) -> list[Block]:
     return [
         Text(
             f"A check by another way: for {pair.a} - {pair.b} a bootstrap over {context.terms.units} and runs gives "
-            f"{number(low, signed=True)} to {number(high, signed=True)}, the interval used here is "
-            f"{number(pair.low, signed=True)} to {number(pair.high, signed=True)}."
+            f"{number(low, signed=True)} to {number(high, signed=True)}; the interval of this pair by itself, not "
+            f"widened for the other pairs, is {number(pair.low, signed=True)} to {number(pair.high, signed=True)}."
         )
     ]
 
@@ -152,11 +152,17 @@ def noise_section(context: Context) -> Section:
         to_svg(drawing, "noise", f"Parts of the noise of {pair.a} minus {pair.b}, and its interval over repeats"),
         f"Noise of the difference {pair.a} - {pair.b}.",
         f"Above: its parts. {terms.units.capitalize()}: each {terms.thing} suits some better than others. Trainings: "
-        f"first weights, order and training set. Below: half of this pair's 95 % interval after so many repeats; with "
-        f"these {terms.units} no number of repeats gets the standard error below "
-        f"{number(components.floor(patients))}. {advice}",
+        f"first weights, order and training set. Below: half of this pair's 95 % interval after so many repeats"
+        f"{_floor(components.floor(patients), terms.units)}. {advice}",
     )
     return Section("noise", "Where the noise is", [picture, Numbers(_component_table(context, known), folded=True)])
+
+
+def _floor(least: float, units: str) -> str:
+    """What repeats can't reach, where it is not so small that its digits are all 0."""
+    if number(least) == number(0.0):
+        return ""
+    return f"; with these {units} no number of repeats gets the standard error below {number(least)}"
 
 
 def _component_table(context: Context, known: list[tuple[Pair, Components]]) -> Table:

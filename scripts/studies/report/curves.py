@@ -17,6 +17,7 @@ from .record import Curve, WeightPath
 from .svg import in_style, new_figure
 from .words import short
 
+TITLE = {1: 40, 2: 22, 3: 14}  # letters that fit over a panel, by the number of columns
 Band = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -34,7 +35,7 @@ def draw_learning_curves(curves: Sequence[Curve], styles: Mapping[str, Style]) -
         for other in losses:
             axis.plot(bands[other][0], bands[other][1], color=GRID, linewidth=0.9)
         _draw_band(axis, bands[loss], styles[loss].colour)
-        axis.set_title(short(loss, 16))
+        axis.set_title(short(loss, TITLE[columns]))
         axis.set_ylim(max(0.0, lowest - 0.02), min(1.0, highest + 0.02))
     _finish(axes, losses, columns)
     return figure
@@ -53,7 +54,7 @@ def draw_weight_paths(paths: Sequence[WeightPath], losses: Sequence[str]) -> Fig
             runs = [(p.epochs, p.weights[name]) for p in paths if p.loss == loss and name in p.weights]
             if runs:
                 _draw_band(axis, band(runs), LIGHT[number % len(LIGHT)], short(name, 18))
-        axis.set_title(short(loss, 24))
+        axis.set_title(short(loss, TITLE[columns]))
     figure.legend(*_handles(axes), loc="outside lower center", ncols=3)
     _finish(axes, losses, columns)
     return figure
@@ -93,6 +94,6 @@ def _handles(axes: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
 def _finish(axes: Sequence[Axes], losses: Sequence[str], columns: int) -> None:
     for number, axis in enumerate(axes):
         axis.set_visible(number < len(losses))
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
         if number + columns >= len(losses):
             axis.set_xlabel("epoch")

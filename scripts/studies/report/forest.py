@@ -27,7 +27,7 @@ SYMBOLS = {
 def draw_forest(analysis: Analysis, styles: Mapping[str, Style]) -> Figure:
     """Draw the difference of each loss to the chosen one with its simultaneous interval, on the shaded margin."""
     results = {result.loss: result for result in analysis.losses}
-    figure, (axis,) = new_figure(0.95 + 0.27 * (len(analysis.against_chosen) + 1))
+    figure, (axis,) = new_figure(1.1 + 0.27 * (len(analysis.against_chosen) + 1))
     labels = draw_differences(axis, analysis, styles)
     for row, loss in enumerate(labels):
         result = results[loss]
@@ -66,7 +66,7 @@ def draw_differences(axis: Axes, analysis: Analysis, styles: Mapping[str, Style]
             axis.plot([other.low, other.high], [row, row], color=style.colour, linewidth=2.2, solid_capstyle="round")
         axis.plot(difference, row, marker=style.marker, color=style.colour, markersize=6, linestyle="")
     axis.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axis.set_xlabel(f"worse than {short(analysis.chosen)}  ←  difference in score  →  better")
+    axis.set_xlabel(f"worse than {short(analysis.chosen)}  ←    →  better\ndifference in score")
     return losses
 
 

@@ -16,6 +16,7 @@ from .palette import INK, LIGHT, MUTED
 from .svg import in_style, new_figure
 
 MOST_REPEATS = 12
+LINE = 0.075  # height of a line of letters, as a share of the axis of widths
 
 
 def shares(components: Components, patients: int, repeats: int) -> tuple[float, float, float]:
@@ -58,11 +59,15 @@ def draw_noise(components: Components, patients: int, repeats: int, margin: floa
 def _draw_widths(axis: Axes, components: Components, patients: int, repeats: int, margin: float, terms: Terms) -> None:
     most = max(MOST_REPEATS, repeats + 2)
     counts = range(1, most + 1)
+    top = _readable_top([half_width(components, patients, count) for count in (min(2, repeats), repeats)], margin)
+    ends = [(margin, "margin", MUTED)]
     for number, (factor, style) in enumerate(((1, "-"), (2, "--"), (4, ":"))):
         widths = [half_width(components, factor * patients, count) for count in counts]
         axis.plot(counts, widths, style, color=LIGHT[0], linewidth=1.8 - 0.2 * number)
-        label = f"{factor * patients} {terms.units}"
-        axis.annotate(label, (most, widths[-1]), xytext=(4, 0), textcoords="offset points", va="center", color=INK)
+        ends.append((widths[-1], f"{factor * patients} {terms.units}", INK))
+    ends.sort(key=lambda end: end[0])
+    for height, (_width, label, colour) in zip(apart([end[0] for end in ends], top), ends, strict=True):
+        axis.annotate(label, (most, height), xytext=(4, 0), textcoords="offset points", va="center", color=colour)
     axis.plot(repeats, half_width(components, patients, repeats), "o", color=LIGHT[1], markersize=7)
     axis.annotate(
         "now",
@@ -72,13 +77,22 @@ def _draw_widths(axis: Axes, components: Components, patients: int, repeats: int
         fontweight="bold",
     )
     axis.axhline(margin, color=MUTED, linewidth=0.9)
-    axis.annotate("margin", (1, margin), xytext=(0, 3), textcoords="offset points", color=MUTED)
-    top = _readable_top([half_width(components, patients, count) for count in (min(2, repeats), repeats)], margin)
     axis.set_ylim(0, top)
     axis.set_xlim(0.8, most)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     axis.set_xlabel("repeats")
     axis.set_ylabel("half of the 95 % interval")
+
+
+def apart(heights: Sequence[float], top: float) -> list[float]:
+    """Ascending heights of labels beside an axis from 0 to ``top``, moved up, and then down, as far as they overlap."""
+    gap = LINE * top
+    placed: list[float] = []
+    for height in heights:
+        placed.append(max(min(height, top), placed[-1] + gap if placed else 0.0))
+    for place in range(len(placed) - 1, -1, -1):
+        placed[place] = min(placed[place], top - gap * (len(placed) - 1 - place))
+    return placed
 
 
 def _readable_top(widths: Sequence[float], margin: float) -> float:

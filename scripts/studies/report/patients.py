@@ -65,7 +65,7 @@ def draw_differences(
         The figure, and how many points lie beyond its edge and are drawn on it.
     """
     first = scores.values[losses.index(chosen)]
-    figure, (axis,) = new_figure(0.85 + 0.52 * len(others))
+    figure, (axis,) = new_figure(1.0 + 0.52 * len(others))
     gaps = {loss: first - scores.values[losses.index(loss)] for loss in others}
     missed = {loss: scores.missed[losses.index(chosen)] | scores.missed[losses.index(loss)] for loss in others}
     ordinary = np.concatenate([np.abs(gap[~np.isnan(gap) & ~missed[loss]]) for loss, gap in gaps.items()])
@@ -82,7 +82,7 @@ def draw_differences(
     axis.set_xlim(-1.04 * limit, 1.04 * limit)
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
-    axis.set_xlabel(f"worse with {short(chosen)}  ←  difference in score  →  better with it")
+    axis.set_xlabel(f"worse with {short(chosen)}  ←    →  better\ndifference in score")
     return figure, sum(int((np.abs(gap) > limit).sum()) for gap in gaps.values())
 
 
