@@ -139,7 +139,7 @@ def _settings(study: Study, terms: Terms) -> tuple[dict[str, str], dict[str, dic
     differing: dict[str, dict[str, str]] = {}
     varied: list[str] = []
     for name, key in SHARED.items():
-        values = {condition: str(config[key]) for condition, config in configs.items() if config[key] is not None}
+        values = {condition: _word(config[key]) for condition, config in configs.items() if config[key] is not None}
         if len(set(values.values())) == 1 and len(values) == len(configs):
             found[name] = next(iter(values.values()))
         elif {name, key} & factors:
@@ -157,6 +157,11 @@ def _settings(study: Study, terms: Terms) -> tuple[dict[str, str], dict[str, dic
     if study.leaky:
         found["protocol"] = LEAKY.format(unit=terms.unit)
     return found, differing, varied
+
+
+def _word(value: object) -> str:
+    """A setting's value as the report writes it."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _provenance(study: Study, study_file: str, runs: Sequence[PlannedRun], commands: Sequence[str]) -> Provenance:

@@ -137,6 +137,7 @@ def test_what_levels_set_is_not_said_to_be_the_same_for_all(tmp_path: Path) -> N
     study = tiny_study(tmp_path, factors={"loss": levels}, tune=False)
     record = study_record(study, "study.yaml", [])
     assert record.settings["batch size"] == "4"
+    assert record.settings["augmentation"] == "no"
     assert "learning rate" not in record.settings
     assert "epochs" not in record.settings
     epochs = str(study.settings["max_epochs"])

@@ -7,6 +7,7 @@ doi:10.1148/ryai.240300) and MICCAI's reproducibility checklist; the wording is 
 from __future__ import annotations
 
 from .context import Context
+from .limits import cautions
 from .rates import by_value, rates_in_words
 from .tables import Cell, Table, number
 from .words import count, listed
@@ -109,11 +110,11 @@ def _evaluation(context: Context) -> list[Item]:
         ),
         (
             "Missing results and failed runs",
-            f"{count(len(study.failures), 'failed run')}, {len(context.missing_runs)} missing",
+            f"{count(len(study.failures), 'failed run')}, {len(context.missing_runs)} missing{_unfinished(context)}",
         ),
         ("Missed objects", f"{sum(table.missed)} scores of 0, all counted"),
         ("Failure analysis", "pictures of the best, median and worst cases" if study.overlays else ""),
-        ("Limits of the study", "; ".join(caution.text for caution in context.analysis.cautions)),
+        ("Limits of the study", " ".join(cautions(context))),
         ("Registration or protocol", _protocol(context)),
     ]
 
@@ -144,6 +145,11 @@ def _folds(context: Context) -> str:
 
 def _runs(context: Context) -> str:
     return count(sum(result.runs for result in context.analysis.losses), "run")
+
+
+def _unfinished(context: Context) -> str:
+    here, planned = len(context.analysis.table.repeats), context.study.planned_repeats or 0
+    return f"; {planned - here} of {count(planned, 'repeat')} not done yet" if planned > here else ""
 
 
 def _hardware(context: Context) -> str:

@@ -10,10 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .blocks import Section
 from .context import Context
+from .limits import cautions
 from .palette import css_variables
 from .tables import number
 from .verdict import verdict
-from .words import count
 
 FOLDER = Path(__file__).parent
 
@@ -59,25 +59,3 @@ def facts(context: Context) -> list[tuple[str, str]]:
         ("margin", number(context.analysis.margin)),
     ]
     return [*shown, ("hours", f"{study.hours:.3g}")] if study.hours is not None else shown
-
-
-def cautions(context: Context) -> list[str]:
-    """What limits the answer."""
-    study, repeats = context.study, len(context.analysis.table.repeats)
-    spared = bool(context.analysis.table.missing_runs) and not context.missing_runs
-    found = [each.text for each in context.analysis.cautions if not (spared and each.code == "missing runs")]
-    texts = [*study.notes, *found]
-    if study.planned_repeats and study.planned_repeats > repeats:
-        texts.insert(0, f"The study is not finished: {repeats} of {count(study.planned_repeats, 'repeat')} are here.")
-    if study.race is not None:
-        texts.append(
-            f"The study was a race. The bound in the verdict allows for its looks and for the {study.terms.things} "
-            "dropped; intervals and verdicts of single pairs do not allow for the looks, and a dropped "
-            f"{study.terms.thing} has fewer repeats."
-        )
-    if study.race is not None and study.race.chosen not in (None, context.analysis.chosen):
-        texts.append(
-            f"Over all scores {context.analysis.chosen} has the higher mean, which the race had not seen at its last "
-            f"look: figures are drawn against {context.analysis.chosen}, the verdict is the race's."
-        )
-    return texts

@@ -15,7 +15,8 @@ from PIL import Image
 from scripts.errors import UserError
 from scripts.studies.race import Look, Race
 from scripts.studies.report.build import build_report, report_sections
-from scripts.studies.report.page import cautions
+from scripts.studies.report.checklist import checklist_table
+from scripts.studies.report.limits import cautions
 from scripts.studies.report.record import (
     Curve,
     Exclusion,
@@ -192,6 +193,15 @@ def test_each_table_lies_beside_the_page_in_three_forms(built: Path) -> None:
         answers = {row["topic"]: row["answer"] for row in csv.DictReader(file)}
     assert answers["Number of independent units"] == "20 patients"
     assert answers["Ethics approval, consent, de-identification"] == "for the author to answer"
+
+
+def test_the_checklist_says_what_the_page_says_of_limits_and_of_repeats_to_come() -> None:
+    study = dataclasses.replace(made_up_context({"ce": 0.0, "adfl": 0.01}, repeats=1).study, planned_repeats=3)
+    context = context_of(study)
+    answers = {str(topic): str(answer) for topic, answer in checklist_table(context).rows}
+    assert answers["Limits of the study"] == " ".join(cautions(context))
+    assert answers["Limits of the study"].startswith("The study is not finished: 1 of 3 repeats are here.")
+    assert answers["Missing results and failed runs"] == "0 failed runs, 0 missing; 2 of 3 repeats not done yet"
 
 
 def test_the_same_study_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
