@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from scripts.studies.report.build import build_report
 from scripts.studies.report.record import Curve, Failure, Provenance, StudyRecord, TuningTrial
+from tests.browser import CHROMIUM, shown_and_needed
 from tests.studies.report.made_up import made_up_scores
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LONG = "a_loss_with_a_name_that_is_longer_than_any_column_of_a_telephone"
-FRAME = """<!DOCTYPE html><body><iframe src="report.html" width="{width}" height="800" frameborder="0"></iframe>
-<p id="widths"></p><script>
-onload = () => {{
-  const page = document.querySelector("iframe").contentDocument.documentElement;
-  document.querySelector("#widths").textContent = `${{page.clientWidth}} ${{page.scrollWidth}}`;
-}};
-</script></body>"""
-
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
@@ -43,14 +32,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("width", [400, 1200])
 def test_the_page_has_no_errors_and_does_not_scroll_sideways(report: Path, tmp_path: Path, width: int) -> None:
-    frame = report.with_name(f"frame{width}.html")
-    frame.write_text(FRAME.format(width=width))
-    words = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
-    words += ["--enable-logging=stderr", f"--user-data-dir={tmp_path}", "--window-size=1400,1000", "--dump-dom"]
-    done = subprocess.run([*words, frame.as_uri()], capture_output=True, text=True, check=True, timeout=120)
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
-    found = re.search(r'<p id="widths">(\d+) (\d+)</p>', done.stdout)
-    assert found is not None, done.stdout[-2000:]
-    visible, needed = map(int, found.groups())
+    visible, needed = shown_and_needed(report, width, tmp_path)
     assert width - 20 <= visible <= width
     assert needed <= visible
