@@ -45,8 +45,7 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
         read |= {workflow.init_id, workflow.run_id, workflow.final_id}
     if "train" in config:
         read |= set(load_config())
-    for key, value in config.items():
-        read |= {name for text in _strings(value) for name in REFERENCE.findall(text) if name != key}
+    read |= _references(config)
     for key in config:
         if key not in read:
             known = sorted(read & set(config))
@@ -54,6 +53,39 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             hint = RENAMED.get(key, hint)
             raise UserError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
+
+
+def refuse_unread_keys(config: dict[str, Any], base: dict[str, Any]) -> None:
+    """Refuse a value that something reads in ``train.yaml`` and nothing reads here, though tables would say it.
+
+    ``compatibility.check_options`` has a better word for the keys of the class weights.
+
+    Args:
+        config: top-level keys and values as they run.
+        base: those of ``train.yaml``.
+
+    Raises:
+        ValueError: names the key.
+    """
+    components = {key: value for key, value in base.items() if isinstance(value, dict | list)}
+    for key in sorted(_references(components) - _references(config)):
+        plain = key in config and not isinstance(config[key], dict | list)
+        if plain and config[key] != base.get(key) and not key.startswith("acw_"):
+            raise UserError(
+                f"{key} is {config[key]!r}, but nothing in the configuration reads it; leave it away, or let the "
+                f"component that it is for take @{key}"
+            )
+
+
+def _references(config: dict[str, Any]) -> set[str]:
+    """Keys that other keys refer to."""
+    return {
+        name
+        for key, value in config.items()
+        for text in _strings(value)
+        for name in REFERENCE.findall(text)
+        if name != key
+    }
 
 
 def refuse_unknown_workflow(run_id: str | None = None, config: dict[str, Any] | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from monai.bundle import ComponentLocator
 
 from ..errors import UserError
+from .keys import refuse_unread_keys
 from .reading import BASE_CONFIG, load_config
 from .workflow import executed_config
 
@@ -25,15 +26,17 @@ KINDS = {
 
 
 def check_sections() -> None:
-    """Refuse plain values for components, and arguments that a component does not have.
+    """Refuse plain values for components, values that nothing reads, and arguments that a component does not have.
 
     A step of ``initialize``, before anything is prepared.
 
     Raises:
         ValueError: names the key and the nearest that would work.
     """
-    config = executed_config()
-    refuse_plain_values(config, load_config())
+    config, base = executed_config(), load_config()
+    refuse_plain_values(config, base)
+    refuse_unread_keys(config, base)
+    refuse_other_rate(config)
     refuse_other_names(config)
     refuse_unknown_arguments(config)
 
@@ -51,6 +54,17 @@ def refuse_plain_values(config: dict[str, Any], base: dict[str, Any]) -> None:
             raise UserError(
                 f"{key} is a section of the configuration and can't be {value!r}; {_remedy(kind, str(value))}"
             )
+
+
+def refuse_other_rate(config: dict[str, Any]) -> None:
+    """Refuse a learning rate in the optimiser beside another in ``learning_rate``, which tables would say."""
+    optimizer, rate = config.get("optimizer"), config.get("learning_rate")
+    own = optimizer.get("lr") if isinstance(optimizer, dict) else None
+    if isinstance(own, int | float) and own != rate:
+        raise UserError(
+            f"optimizer::lr is {own} and learning_rate {rate}, which tables and reports would say; give "
+            f"--learning_rate {own} and let optimizer::lr be @learning_rate"
+        )
 
 
 def refuse_other_names(config: dict[str, Any]) -> None:

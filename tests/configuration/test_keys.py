@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from scripts.configuration.error_report import user_message
-from scripts.configuration.keys import refuse_unknown_keys, refuse_unknown_workflow
+from scripts.configuration.keys import refuse_unknown_keys, refuse_unknown_workflow, refuse_unread_keys
 from scripts.errors import UserError
 from tests.workflows import CONFIGS, make_workflow
 
@@ -68,3 +68,13 @@ def test_every_file_refuses_a_workflow_that_it_has_not(file: str, run_id: str, s
     with pytest.raises((RuntimeError, ValueError)) as info:
         make_workflow(file, run_id=run_id, bundle_root=str(tmp_path), **run).initialize()
     assert said in str(user_message(info.value))
+
+
+def test_a_value_that_nothing_reads_any_more_is_refused() -> None:
+    base = {"decay": 0.0, "rate": 0.1, "optimizer": {"decay": "@decay", "rate": "@rate"}}
+    own = {**base, "optimizer": {"rate": "@rate"}}
+    with pytest.raises(UserError, match="decay is 0.5, but nothing in the configuration reads it; .*take @decay"):
+        refuse_unread_keys({**own, "decay": 0.5}, base)
+    refuse_unread_keys(own, base)  # nobody has asked for it
+    refuse_unread_keys({**base, "decay": 0.5}, base)
+    refuse_unread_keys(BASE, BASE)

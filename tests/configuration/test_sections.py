@@ -7,6 +7,7 @@ import yaml
 
 from scripts.configuration.sections import (
     refuse_other_names,
+    refuse_other_rate,
     refuse_plain_values,
     refuse_unknown_arguments,
 )
@@ -77,3 +78,15 @@ def test_an_argument_that_a_component_does_not_have_is_refused(place: tuple[Any,
     with pytest.raises(UserError) as info:
         refuse_unknown_arguments(config)
     assert said in str(info.value)
+
+
+def test_a_learning_rate_beside_the_one_that_tables_say_is_refused() -> None:
+    optimizer = {"_target_": "torch.optim.Adam", "lr": 5}
+    said = (
+        "optimizer::lr is 5 and learning_rate 0.0005, .*give --learning_rate 5 and let optimizer::lr be @learning_rate"
+    )
+    with pytest.raises(UserError, match=said):
+        refuse_other_rate({**BASE, "optimizer": optimizer})
+    refuse_other_rate({**BASE, "optimizer": {**optimizer, "lr": 0.0005}})
+    refuse_other_rate(BASE)
+    refuse_other_rate({**BASE, "optimizer": {"_target_": "my.Optimizer"}})
