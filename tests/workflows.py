@@ -14,8 +14,12 @@ TINY_PHANTOM = {"cases::num_cases": 6, "cases::size": [40, 40, 6], "image_size":
 
 
 def tiny_overrides(folder: Path, **overrides: Any) -> dict[str, Any]:
-    """Overrides for a training of two short epochs on a tiny phantom, everything below ``folder``."""
-    return {**TINY_PHANTOM, "output_dir": str(folder / "runs"), "max_epochs": 2, "device": "cpu", **overrides}
+    """Overrides for a training of two short epochs on a tiny phantom, everything below ``folder``.
+
+    In float32 on every processor.
+    """
+    own = {"output_dir": str(folder / "runs"), "max_epochs": 2, "device": "cpu", "precision": "float32"}
+    return {**TINY_PHANTOM, **own, **overrides}
 
 
 def make_workflow(*names: str, run_id: str = "run", workflow_type: str = "train", **overrides: Any) -> ConfigWorkflow:

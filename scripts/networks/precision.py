@@ -15,17 +15,14 @@ from ..errors import UserError
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# Whether "auto" takes bfloat16 on hardware that computes in it: once docs/benchmarks.md has a paired comparison that
-# shows Dice to be equivalent within .01.
-BFLOAT16_IS_EQUIVALENT = False
 
 
 def choose_precision(precision: str, device: torch.device | str) -> str:
     """What a setting of ``precision`` comes to on a device: "float32", "bfloat16" or "float16".
 
     Args:
-        precision: one of these, or "auto": float32, or bfloat16 once ``BFLOAT16_IS_EQUIVALENT``, on a device that has
-            it.
+        precision: one of these, or "auto": bfloat16 on a device that computes in it, else float32. A paired comparison
+            has shown Dice to be equivalent (docs/results.md).
         device: where the network is.
 
     Raises:
@@ -35,7 +32,7 @@ def choose_precision(precision: str, device: torch.device | str) -> str:
         raise UserError(f"precision must be {', '.join(PRECISIONS)}, got {precision!r}; set another --precision")
     device = torch.device(device)
     if precision == "auto":
-        return "bfloat16" if _is_fast_and_equivalent(device) else "float32"
+        return "bfloat16" if _has_bfloat16(device) else "float32"
     if precision == "float16" and device.type == "cpu":
         raise UserError("precision float16 needs a GPU; set --precision bfloat16 or float32")
     if precision == "bfloat16" and device.type == "cuda" and not _gpu_has_bfloat16():
@@ -48,9 +45,7 @@ def choose_precision(precision: str, device: torch.device | str) -> str:
     return precision
 
 
-def _is_fast_and_equivalent(device: torch.device) -> bool:
-    if not BFLOAT16_IS_EQUIVALENT:
-        return False
+def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return _gpu_has_bfloat16()
     return device.type == "cpu" and processor_has_bfloat16()

@@ -25,20 +25,13 @@ def test_what_is_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) 
     assert choose_precision("float16", GPU) == "float16"
 
 
-@pytest.mark.parametrize("equivalent", [False, True])
 @pytest.mark.parametrize("device", [CPU, GPU])
-def test_auto_is_bfloat16_on_a_device_where_that_is_fast_and_shown_to_be_equivalent(
-    monkeypatch: pytest.MonkeyPatch, device: torch.device, equivalent: bool
+def test_auto_is_bfloat16_on_a_device_that_computes_in_it(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
 ) -> None:
-    monkeypatch.setattr(module, "BFLOAT16_IS_EQUIVALENT", equivalent)
     for has in (False, True):
         hardware(monkeypatch, gpu=has and device == GPU, processor=has and device == CPU)
-        assert choose_precision("auto", device) == ("bfloat16" if has and equivalent else "float32")
-
-
-def test_auto_is_float32_while_equivalence_has_not_been_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    hardware(monkeypatch, gpu=True, processor=True)
-    assert [choose_precision("auto", device) for device in (CPU, GPU)] == ["float32", "float32"]
+        assert choose_precision("auto", device) == ("bfloat16" if has else "float32")
 
 
 def test_bfloat16_on_a_processor_without_it_is_warned_of_in_one_line(
