@@ -156,6 +156,7 @@ def test_scores_in_original_size_are_those_of_the_masks_that_inference_writes(tr
         runs_dir=str(trained / "runs"),
         run_name="latest",
         device="cpu",
+        precision="float32",  # as the evaluation had it
     )
     with (find_run_dir(trained / "runs") / "evaluation" / "test" / "per_case.csv").open() as file:
         rows = list(csv.DictReader(file))
