@@ -12,6 +12,7 @@ from statistics import fmean
 from .collect import collect_scores, split_cases
 from .grid import PlannedRun, plan_pilot, plan_repeats, plan_tuning
 from .race import LOOKS, Race, next_step, watch
+from .report.words import count
 from .score_rows import score_table
 from .status import RunStatus, read_status
 from .study_file import Study
@@ -59,7 +60,9 @@ def next_block(study: Study, tried: Collection[str] = ()) -> tuple[Block | None,
     rates = chosen_rates(tuning_trials(study, study.output_dir)) if study.tune else {}
     if study.hours is None:
         runs = plan_repeats(study, range(1, study.repeats + 1), rates)
-        return _unfinished(study, runs, tried, f"{study.repeats} repeats of {len(study.conditions)} conditions"), ""
+        return _unfinished(
+            study, runs, tried, f"{count(study.repeats, 'repeat')} of {len(study.conditions)} conditions"
+        ), ""
     return _race_block(study, rates, tried)
 
 

@@ -24,6 +24,7 @@ from .other_bundle import commands as other_bundle
 from .plan_text import describe_plan
 from .report.build import build_report
 from .report.record import StudyRecord
+from .report.words import count
 from .saved_runs import restore_runs, save_runs
 from .slurm_script import FOLLOWED, follow, submit, write_array, write_commands
 from .status import count_states, read_status
@@ -107,7 +108,7 @@ def _open(config: Mapping[str, Any]) -> Study:
     if study.saved_runs is not None:
         restored = restore_runs(study, study.saved_runs)
         if restored:
-            logger.info("%d finished runs are taken from %s", restored, study.saved_runs)
+            logger.info("%s taken from %s", count(restored, "finished run"), study.saved_runs)
     return study
 
 
@@ -115,7 +116,7 @@ def _run_blocks(study: Study, block: Block | None) -> None:
     """Run block after block until there is none; what failed is not tried twice."""
     tried: set[str] = set()
     while block is not None:
-        logger.info("%s: %d runs, %d at a time", block.reason, len(block.runs), study.jobs)
+        logger.info("%s: %s, %d at a time", block.reason, count(len(block.runs), "run"), study.jobs)
         run_locally(study.output_dir, block.runs, study.jobs, study.threads)
         if study.saved_runs is not None:
             save_runs(study, study.saved_runs)
@@ -132,7 +133,7 @@ def _run_blocks(study: Study, block: Block | None) -> None:
 def _submit(study: Study, block: Block) -> None:
     settings = study.slurm or {}
     job = submit(write_array(study.output_dir, block.runs, settings))
-    print(f"{len(block.runs)} runs ({block.reason}) are with Slurm as job {job}: squeue --job {job}")
+    print(f"{count(len(block.runs), 'run')} ({block.reason}) with Slurm as job {job}: squeue --job {job}")
     if settings.get("follow", True):
         print(f"job {follow(study.output_dir, job, settings, _command())} goes on with the study when they have ended")
 

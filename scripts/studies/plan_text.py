@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ..errors import UserError
 from ..runs.run_files import SPLIT
@@ -42,6 +43,7 @@ def _grid(study: Study, runs: int, terms: Terms) -> Iterator[str]:
     yield f"study {study.name}: {study.question}" if study.question else f"study {study.name}"
     names = [condition.name for condition in study.conditions]
     yield f"  {'conditions':<12} {len(names)}: {', '.join(names)}"
+    yield f"  {'data':<12} {_data(study)}"
     most = "at most " if study.hours is not None else ""
     partition = f"a new partition into {study.num_folds} folds" if study.num_folds > 1 else "the data set's own parts"
     yield f"  {'repeats':<12} {most}{study.repeats}, each with {partition}"
@@ -56,6 +58,19 @@ def _grid(study: Study, runs: int, terms: Terms) -> Iterator[str]:
     if study.leaky:
         yield f"  {'protocol':<12} LEAKY, as in the paper: images of one {terms.unit} are in training and test part"
     yield f"  {'runs':<12} {most}{runs}, in {study.output_dir}"
+
+
+def _data(study: Study) -> str:
+    """Which data, and where; the phantom is named for what it is."""
+    configs = [configured(study, condition) for condition in study.conditions]
+    names = list(dict.fromkeys(str(config["data_name"]) for config in configs))
+    if names == ["phantom"]:
+        return "phantom: made-up volumes, no patients"
+    places = dict.fromkeys(str(config.get("dataset_dir", "")) for config in configs)
+    shown = [place for place in places if place and not place.startswith(("$", "@"))]
+    missing = [place for place in shown if not Path(place).expanduser().is_dir()]
+    told = f", in {', '.join(shown)}" if shown else ""
+    return f"{', '.join(names)}{told}{f'; {missing[0]} is not there' if missing else ''}"
 
 
 def _progress(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
@@ -73,7 +88,7 @@ def _progress(study: Study, statuses: Sequence[RunStatus]) -> Iterator[str]:
         return
     each = hours_a_repeat(study, statuses)
     left = sum(each[status.run.condition] / study.run_folds for status in statuses if status.state != "done")
-    yield f"  {'hours':<12} {used:.2g} used, {left:.2g} to go, {at_once} runs at a time"
+    yield f"  {'hours':<12} {used:.2g} used, {left:.2g} to go, {count(at_once, 'run')} at a time"
     if study.hours is not None:
         yield f"  {'budget':<12} {study.hours:g} hours: {most_repeats(study.hours - used, each)} more repeats of all"
 

@@ -223,6 +223,14 @@ def test_scores_that_cannot_be_compared_leave_a_plan_with_the_usual_noise(tmp_pa
     assert "at the usual sizes of noise" in describe_plan(study)
 
 
+def test_the_plan_says_which_data_and_whether_they_are_there(tmp_path: Path) -> None:
+    assert "data         phantom: made-up volumes, no patients\n" in describe_plan(tiny_study(tmp_path))
+    there = describe_plan(tiny_study(tmp_path, parts={"data": "nifti"}, dataset_dir=str(tmp_path)))
+    assert f"data         nifti, in {tmp_path}\n" in there
+    nowhere = describe_plan(tiny_study(tmp_path, parts={"data": "nifti"}, dataset_dir=str(tmp_path / "x")))
+    assert f"data         nifti, in {tmp_path / 'x'}; {tmp_path / 'x'} is not there\n" in nowhere
+
+
 @pytest.mark.parametrize(
     ("curves", "said"),
     [
