@@ -77,6 +77,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         terms=terms,
         leaky=study.leaky,
         planned_repeats=None if state is not None else study.repeats,
+        partition_folds=study.num_folds,
         settings=shared,
         differing=differing,
         varied=varied,

@@ -65,7 +65,7 @@ def _data(study: Study) -> str:
     configs = [configured(study, condition) for condition in study.conditions]
     names = list(dict.fromkeys(str(config["data_name"]) for config in configs))
     if names == ["phantom"]:
-        return "phantom: made-up volumes, no patients"
+        return "phantom: made-up volumes, a demonstration"
     places = dict.fromkeys(str(config.get("dataset_dir", "")) for config in configs)
     shown = [place for place in places if place and not place.startswith(("$", "@"))]
     missing = [place for place in shown if not Path(place).expanduser().is_dir()]

@@ -224,7 +224,7 @@ def test_scores_that_cannot_be_compared_leave_a_plan_with_the_usual_noise(tmp_pa
 
 
 def test_the_plan_says_which_data_and_whether_they_are_there(tmp_path: Path) -> None:
-    assert "data         phantom: made-up volumes, no patients\n" in describe_plan(tiny_study(tmp_path))
+    assert "data         phantom: made-up volumes, a demonstration\n" in describe_plan(tiny_study(tmp_path))
     there = describe_plan(tiny_study(tmp_path, parts={"data": "nifti"}, dataset_dir=str(tmp_path)))
     assert f"data         nifti, in {tmp_path}\n" in there
     nowhere = describe_plan(tiny_study(tmp_path, parts={"data": "nifti"}, dataset_dir=str(tmp_path / "x")))

@@ -140,7 +140,8 @@ def _setting(context: Context, *names: str) -> str:
 
 def _folds(context: Context) -> str:
     table = context.analysis.table
-    return f"{count(len(table.repeats), 'repeat')} x {count(table.num_folds, 'fold')}, {context.analysis.design}"
+    some = f"{table.num_folds} of " if context.folds_of > table.num_folds else ""
+    return f"{count(len(table.repeats), 'repeat')} x {some}{count(context.folds_of, 'fold')}, {context.analysis.design}"
 
 
 def _runs(context: Context) -> str:

@@ -32,6 +32,11 @@ class Context:
         return reference if reference and reference != self.chosen else closest_rival(self.analysis, self.chosen)
 
     @property
+    def folds_of(self) -> int:
+        """Folds of a partition, of which the scores may hold some alone."""
+        return max(self.study.partition_folds or 0, self.analysis.table.num_folds)
+
+    @property
     def missing_runs(self) -> tuple[tuple[str, int, int], ...]:
         """Runs that another loss has and this one lacks, without those that the race spared by dropping their loss."""
         race = self.study.race

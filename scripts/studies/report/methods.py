@@ -69,7 +69,11 @@ def _design(context: Context) -> list[Sentence]:
     named = {word for name in (*losses, study.settings.get("loss", "")) for word in name.lower().split("+")}
     sources = ("hossain2021",) if named & {"dfl", "adfl"} else ()
     repeats, folds = len(table.repeats), table.num_folds
-    parts = f"{count(repeats, 'repeat')} of {folds}-fold cross-validation" if folds > 1 else count(repeats, "repeat")
+    parts = count(repeats, "repeat")
+    if context.folds_of > folds:
+        parts += f" of {folds} of the {context.folds_of} folds of a cross-validation"
+    elif folds > 1:
+        parts += f" of {folds}-fold cross-validation"
     sentences: list[Sentence] = [
         (
             f"We compared {count(len(losses), terms.thing)} ({listed(losses)}) on "

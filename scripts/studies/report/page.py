@@ -53,7 +53,7 @@ def facts(context: Context) -> list[tuple[str, str]]:
         (study.terms.things, str(len(table.losses))),
         (study.terms.units, str(table.num_patients)),
         ("repeats", f"{len(table.repeats)}{planned}"),
-        ("folds", str(table.num_folds)),
+        ("folds", str(table.num_folds) + (f" of {context.folds_of}" if context.folds_of > table.num_folds else "")),
         ("trainings", str(sum(result.runs for result in context.analysis.losses))),
         ("score", study.primary),
         ("margin", number(context.analysis.margin)),

@@ -141,6 +141,7 @@ class StudyRecord:
         terms: what the texts call that which is compared and that which is independent.
         leaky: cases of one unit may lie in training and test parts, as in the paper's protocol; the report says so.
         planned_repeats: repeats that the study file asks for; None: unknown.
+        partition_folds: folds of a partition, whether all of them are run or not; None: those of the scores.
         settings: what is the same for all runs, by name ("network", "data", "epochs", ...), for the methods paragraph.
         differing: of the same names, those whose value is not one for all though no factor is called so: by condition.
         varied: of the same names, those that are factors of the study.
@@ -170,6 +171,7 @@ class StudyRecord:
     terms: Terms = field(default_factory=Terms)
     leaky: bool = False
     planned_repeats: int | None = None
+    partition_folds: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     differing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     varied: Sequence[str] = ()

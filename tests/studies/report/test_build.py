@@ -17,6 +17,8 @@ from scripts.studies.race import Look, Race
 from scripts.studies.report.build import build_report, report_sections
 from scripts.studies.report.checklist import checklist_table
 from scripts.studies.report.limits import cautions
+from scripts.studies.report.methods import methods
+from scripts.studies.report.page import facts
 from scripts.studies.report.record import (
     Curve,
     Exclusion,
@@ -202,6 +204,19 @@ def test_the_checklist_says_what_the_page_says_of_limits_and_of_repeats_to_come(
     assert answers["Limits of the study"] == " ".join(cautions(context))
     assert answers["Limits of the study"].startswith("The study is not finished: 1 of 3 repeats are here.")
     assert answers["Missing results and failed runs"] == "0 failed runs, 0 missing; 2 of 3 repeats not done yet"
+
+
+def test_folds_that_were_not_run_are_not_called_a_smaller_cross_validation() -> None:
+    whole = made_up_context({"ce": 0.0, "adfl": 0.01}, repeats=1, folds=2).study
+    for parted, said, short in ((None, "1 repeat of 2-fold cross-validation.", "2"), (2, "of 2-fold cross-", "2")):
+        context = context_of(dataclasses.replace(whole, partition_folds=parted))
+        assert said in methods(context).text
+        assert ("folds", short) in facts(context)
+    context = context_of(dataclasses.replace(whole, partition_folds=4))
+    assert "trained in 1 repeat of 2 of the 4 folds of a cross-validation." in methods(context).text
+    assert ("folds", "2 of 4") in facts(context)
+    answers = {str(topic): str(answer) for topic, answer in checklist_table(context).rows}
+    assert "; 1 repeat x 2 of 4 folds, one repeat" in answers["Parts for training, validation and test"]
 
 
 def test_the_same_study_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
