@@ -77,11 +77,12 @@ def _check(context: Context) -> list[Block]:
     low, high = pair.bootstrap_low, pair.bootstrap_high
     if not math.isfinite(low) or not math.isfinite(pair.estimate.standard_error):
         return []
+    alone = ", not widened for the other pairs," if len(analysis.pairs) > 1 else ""
     return [
         Text(
             f"A check by another way: for {pair.a} - {pair.b} a bootstrap over {context.terms.units} and runs gives "
-            f"{number(low, signed=True)} to {number(high, signed=True)}; the interval of this pair by itself, not "
-            f"widened for the other pairs, is {number(pair.low, signed=True)} to {number(pair.high, signed=True)}."
+            f"{number(low, signed=True)} to {number(high, signed=True)}; the interval of this pair by "
+            f"itself{alone} is {number(pair.low, signed=True)} to {number(pair.high, signed=True)}."
         )
     ]
 

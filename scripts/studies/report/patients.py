@@ -100,7 +100,7 @@ def draw_pair(
     figure, (axis,) = new_figure(4.1)
     both = ~np.isnan(x) & ~np.isnan(y)
     seen = np.concatenate([part[both & ~missed] for part in (x, y)])
-    low, high = (float(np.quantile(seen, 0.003)), float(seen.max())) if seen.size else (0.0, 1.0)
+    low, high = (float(np.quantile(seen, 0.003, method="lower")), float(seen.max())) if seen.size else (0.0, 1.0)
     below = both & ((x < low) | (y < low))
     x, y = (np.where(both, np.maximum(part, low), np.nan) for part in (x, y))
     edge = 0.03 * max(high - low, 0.01)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from scripts.studies.components import Components
+from scripts.studies.report.build import report_sections
 from scripts.studies.report.curves import band
 from scripts.studies.report.exploratory import direction, metric_tables
 from scripts.studies.report.forest import symbol
 from scripts.studies.report.noise import half_width, shares
-from scripts.studies.report.patients import draw_differences, mean_over_repeats, patient_scores
+from scripts.studies.report.patients import draw_differences, draw_pair, mean_over_repeats, patient_scores
 from scripts.studies.report.record import CaseScore
 from scripts.studies.score_rows import score_table
 from tests.studies.report.made_up import LOSSES, made_up_context
@@ -92,3 +93,19 @@ def test_further_scores_have_the_means_of_their_values() -> None:
 )
 def test_an_arrow_shows_where_a_score_is_better(name: str, arrow: str) -> None:
     assert direction(name) == arrow
+
+
+def test_no_point_of_a_small_study_lies_beyond_the_edge() -> None:
+    context = made_up_context({"ce": 0.0, "adfl": 0.01}, patients=20, repeats=1)
+    losses = context.analysis.table.losses
+    figure, below = draw_pair(patient_scores(context.analysis.table), losses, "adfl", "ce", context.styles["adfl"])
+    assert below == 0
+    assert figure.axes[0].get_xlim()[0] < np.nanmin(context.analysis.table.values)
+
+
+def test_the_check_by_bootstrap_says_which_interval_it_stands_beside() -> None:
+    def said(gaps: dict[str, float]) -> str:
+        return str(next(s for s in report_sections(made_up_context(gaps)) if s.key == "pairs").blocks)
+
+    assert "the interval of this pair by itself is +0.0" in said({"ce": 0.0, "adfl": 0.08})
+    assert "the interval of this pair by itself, not widened for the other pairs, is +0.0" in said(GAPS)
