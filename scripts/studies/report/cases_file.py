@@ -10,7 +10,7 @@ from ...errors import UserError
 from .record import CaseScore
 from .table_file import TextTable
 
-NEEDED = ("loss", "case", "score")
+NEEDED = {"loss": "what is compared", "case": "the image or volume", "score": "the score that is compared"}
 OPTIONAL = ("repeat", "fold", "patient")
 
 
@@ -72,7 +72,7 @@ def _refuse_missing(table: TextTable) -> None:
     for name in NEEDED:
         if name not in table.columns:
             near = difflib.get_close_matches(name, table.columns, n=1, cutoff=0.6)
-            hint = f"; is it '{near[0]}'?" if near else "."
+            hint = f"; is it '{near[0]}'?" if near else f"; call {NEEDED[name]} so."
             raise UserError(
                 f"{table.path} has no column '{name}'{hint} It has {', '.join(table.columns) or 'none'}; needed are "
                 f"{', '.join(NEEDED)}, known are {', '.join(OPTIONAL)} too"

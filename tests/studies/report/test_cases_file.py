@@ -74,7 +74,11 @@ def test_missing_columns_are_said(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("loss,case,scores\nce,a,0.9\n", "has no column 'score'; is it 'scores'? It has loss, case, scores"),
-        ("a,b\n1,2\n", "has no column 'loss'. It has a, b; needed are loss, case, score"),
+        ("a,b\n1,2\n", "has no column 'loss'; call what is compared so. It has a, b; needed are loss, case, score"),
+        (
+            "loss,case,dice\nce,a,0.9\n",
+            "has no column 'score'; call the score that is compared so. It has loss, case, dice",
+        ),
         ("loss,case,score,score\nce,a,0.9,0.9\n", "names the column 'score' twice"),
         (HEAD + ROW + ROW, "line 3 is the same loss, repeat, fold and case as line 2 (ce, 1, 0, Case00)"),
         (HEAD + "ce,1,0,Case00,good\n", "line 2: score 'good' is no number; leave it empty where there is none"),
