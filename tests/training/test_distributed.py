@@ -50,6 +50,7 @@ def settings(folder: Path, **more: Any) -> dict[str, Any]:
         "bundle_root": str(folder),
         "dataset_dir": str(folder / "data"),
         "device": "cpu",
+        "precision": "float32",
         "image_size": 16,
         "ignore_index": 255,
         "num_folds": 5,  # 13 pictures to train on, 5 to validate and 5 to test
