@@ -68,3 +68,7 @@ def test_every_truth_at_the_top_of_train_yaml_is_checked_before_anything_is_writ
     check_flags(**{name: plain[name] for name in FLAGS})
     with pytest.raises(ValueError, match="channels_last must be true or false, got 'no way'; set another --channels_l"):
         check_flags(compile=True, channels_last="no way")
+
+
+def test_the_configuration_of_a_training_can_be_read_at_one_go() -> None:
+    assert len((CONFIGS / "train.yaml").read_text().splitlines()) <= 300
