@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -66,8 +67,11 @@ class ClassWeightedNetwork(nn.Module):
                 own.
 
         Raises:
-            ValueError: the last layer is to have a rate, and the network does not name its classifier convolutions.
+            ValueError: a rate is no number of at least 0, or the last layer is to have one and the network does not
+                name its classifier convolutions.
         """
+        _check_rate("class_weight_learning_rate", class_weight_learning_rate)
+        _check_rate("classifier_learning_rate", classifier_learning_rate)
         last: list[nn.Parameter] = []
         if classifier_learning_rate is not None:
             last = [parameter for layer in classifier_convolutions(self.network) for parameter in layer.parameters()]
@@ -80,6 +84,13 @@ class ClassWeightedNetwork(nn.Module):
             group: dict[str, Any] = {"params": list(self.class_weight.parameters()), "weight_decay": 0.0}
             groups.append(group if class_weight_learning_rate is None else {**group, "lr": class_weight_learning_rate})
         return groups
+
+
+def _check_rate(name: str, rate: Any) -> None:
+    """Refuse what torch would only see in the first step, or never: its optimisers look at no group's rate."""
+    is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    if rate is not None and not (is_number and 0 <= rate < math.inf):
+        raise UserError(f"{name} of parameter_groups must be a number of at least 0, got {rate!r}; set another")
 
 
 def classifier_convolutions(network: nn.Module) -> list[nn.Module]:

@@ -128,3 +128,10 @@ def test_the_last_layer_can_have_its_own_learning_rate(network):
 def test_a_last_layer_that_is_not_named_has_no_rate_of_its_own():
     with pytest.raises(ValueError, match="does not say where its class scores come from"):
         ClassWeightedNetwork(torch.nn.Conv2d(1, 2, 1)).parameter_groups(classifier_learning_rate=0.1)
+
+
+@pytest.mark.parametrize("name", ["class_weight_learning_rate", "classifier_learning_rate"])
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf"), "fast", True])
+def test_a_rate_that_is_no_number_of_at_least_0_is_refused(network, name, rate):
+    with pytest.raises(ValueError, match=f"{name} of parameter_groups must be a number of at least 0, got"):
+        network.parameter_groups(**{name: rate})
