@@ -72,10 +72,15 @@ def find_dicoms(folder: Path) -> list[Path]:
 
     Beside them a broken link with the name of a slice is one too: left out, that slice would be missing.
     """
-    files = [path for path in sorted(folder.iterdir()) if not path.is_dir() and path.name != "DICOMDIR"]
+    files = [path for path in sorted(folder.iterdir()) if not path.is_dir() and not _is_index(path)]
     files = [path for path in files if not path.name.startswith(".")]
     found = {path for path in files if path.suffix.lower() in _ENDINGS or (path.is_file() and _has_preamble(path))}
     return [path for path in files if path in found or (found and _is_lost_slice(path))]
+
+
+def _is_index(path: Path) -> bool:
+    """Whether a file is the list of a medium's files, in whatever spelling the medium's file system left."""
+    return path.name.upper().partition(";")[0].rstrip(".") == "DICOMDIR"
 
 
 def _is_lost_slice(path: Path) -> bool:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .dicom_header import DicomHeader
+from .limits import MAX_OFFSET_MM, MAX_SPACING_MM, MIN_SPACING_MM
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _CENTIMETRE = 3  # PhysicalUnitsXDirection
 _MEASURES = "PixelMeasuresSequence"
 _GAP_TOLERANCE = 0.1  # of a step between slices; headers round
+_SAME_SCALE = 1e-3  # of a spacing
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ def _plane(header: DicomHeader, index: int, volume: str) -> Plane | None:
     numbers = level.numbers(orientation, 6)
     if place is None or numbers is None:
         return None
+    if max(map(abs, place)) > MAX_OFFSET_MM:
+        raise header.of_frame(index, f"PlanePosition{volume}Sequence", [position]).fault(
+            position, f"beyond {MAX_OFFSET_MM:g} mm"
+        )
     axes = np.reshape(numbers, (2, 3))
     if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
         raise level.fault(orientation, "no two unit vectors at a right angle")
@@ -69,16 +75,25 @@ def _pixel_spacing(header: DicomHeader, index: int) -> tuple[float, float] | Non
     spacing = level.numbers("PixelSpacing", 2)
     if spacing is not None and min(spacing) <= 0:
         raise level.fault("PixelSpacing", "not > 0")
+    for step in spacing or ():
+        _check_step(level, "PixelSpacing", step)
     return None if spacing is None else (spacing[1], spacing[0])
 
 
 def _thickness(header: DicomHeader, index: int) -> float:
     """From plane to plane where there is but one: the spacing, else the thickness, else 1."""
     for name in ("SpacingBetweenSlices", "SliceThickness"):
-        value = header.of_frame(index, _MEASURES, [name]).number(name)
+        level = header.of_frame(index, _MEASURES, [name])
+        value = level.number(name)
         if value is not None and value > 0:
-            return value
+            return _check_step(level, name, value)
     return 1.0
+
+
+def _check_step(level: DicomHeader, name: str, step: float) -> float:
+    if not MIN_SPACING_MM <= step <= MAX_SPACING_MM:
+        raise level.fault(name, f"not {MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} mm")
+    return step
 
 
 def place(path: Path, planes: Sequence[Plane | None]) -> tuple[list[int], NDArray[np.float64] | None]:
@@ -120,18 +135,40 @@ def place(path: Path, planes: Sequence[Plane | None]) -> tuple[list[int], NDArra
     return order, _LPS_TO_RAS @ affine
 
 
-def spacing_in_plane(header: DicomHeader) -> tuple[float, ...] | None:
-    """Millimetres a pixel along x and y, from the first calibrated region or PixelSpacing; None where unknown.
+def spacing_in_plane(headers: Sequence[DicomHeader]) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
+    """Millimetres a pixel along x and y of files whose planes lie nowhere, from calibrated regions or PixelSpacing.
+
+    Returns:
+        The spacing, None where it is unknown; and a note where it is unknown since there are several.
 
     Raises:
-        ValueError: a value is impossible.
+        ValueError: a value is impossible, or files differ.
     """
+    scales = [_scales_in_plane(header) for header in headers]
+    for header, each in zip(headers, scales, strict=True):
+        if len(each) != len(scales[0]) or not np.allclose(each, scales[0], rtol=_SAME_SCALE, atol=0.0):
+            raise UserError(": its pixels have another spacing than the first file's; part them", path=header.path)
+    if not scales[0]:
+        return None, ()
+    if not np.allclose(scales[0], scales[0][0], rtol=_SAME_SCALE, atol=0.0):
+        return None, ("its parts have several scales, so that the size of its pixels is unknown",)
+    return scales[0][0], ()
+
+
+def _scales_in_plane(header: DicomHeader) -> list[tuple[float, float]]:
+    """Of each calibrated region the millimetres a pixel along x and y; where there is none, PixelSpacing."""
+    found = []
     for region in header.items("SequenceOfUltrasoundRegions"):
         units = [region.integer(f"PhysicalUnits{axis}Direction") for axis in "XY"]
         steps = [region.number(f"PhysicalDelta{axis}") for axis in "XY"]
         if units == [_CENTIMETRE, _CENTIMETRE] and all(steps):
-            return tuple(abs(step or 0.0) * 10.0 for step in steps)
-    return _pixel_spacing(header, 0)
+            x, y = (
+                _check_step(region, f"PhysicalDelta{axis}", abs(step or 0.0) * 10.0)
+                for axis, step in zip("XY", steps, strict=True)
+            )
+            found.append((x, y))
+    spacing = None if found else _pixel_spacing(header, 0)
+    return found if spacing is None else [spacing]
 
 
 def _check_steps(path: Path, heights: NDArray[np.float64], thickness: float) -> float:

@@ -105,6 +105,17 @@ class DicomHeader:
             raise self.fault(name, f"{len(value)} values where one is expected")
         return "" if value is None else str(value).strip()
 
+    def content(self, name: str) -> bytes:
+        """The bytes of a table, none where there is none.
+
+        Raises:
+            ValueError: its value is of another kind.
+        """
+        value = self._value(name)
+        if value is not None and not isinstance(value, bytes):
+            raise self.fault(name, "no bytes")
+        return value or b""
+
     def words(self, name: str) -> str:
         """Free text that is compared or shown and never refused; what can't be decoded is replaced."""
         raw = self._raw(name)
@@ -209,6 +220,8 @@ class DicomHeader:
         return None if empty else value
 
     def _finite(self, name: str, value: Any) -> float:
+        if "_" in str(getattr(value, "original_string", "")):  # which Python takes, and no other reader
+            raise self.fault(name, "no number")
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):

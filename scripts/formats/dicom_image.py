@@ -19,10 +19,10 @@ from ..errors import UserError
 from .dicom_file import open_header
 from .dicom_geometry import place, plane_of, spacing_in_plane
 from .dicom_header import DicomHeader
-from .dicom_intensity import Scale, scales_of, to_intensities
+from .dicom_intensity import Scale, check_scales, scales_of, to_intensities
 from .dicom_order import order_without_position
 from .dicom_pixels import PixelFormat, pixel_format, read_stored
-from .dicom_series import check_series, files_of_series
+from .dicom_series import check_series, files_of_series, without_reports
 from .limits import refuse_too_large
 from .volume import Volume, spacing_of
 
@@ -50,65 +50,67 @@ def read_dicom(path: Path, *, series_uid: str | None = None, is_mask: bool = Fal
         FileNotFoundError: there is no such file, or no DICOM file in the folder.
         ValueError: a file is damaged, files are of several series, slices are missing or lie in one place.
     """
-    files = files_of_series(path, series_uid)
-    sources = [_open(file) for file in files]
+    sources = _open_all(path, series_uid)
     if len(sources) > 1:
         check_series([source.header for source in sources], [source.pixels for source in sources])
     first = sources[0].pixels
     count = sum(source.pixels.frames for source in sources)
     refuse_too_large(path, (first.columns, first.rows, count, first.samples), first.bits_allocated)
-    order, affine, spacing = _arrange(path, sources)
-    frames, notes = _read_frames(sources, order, is_mask)
+    order, affine, spacing, several_scales = _arrange(path, sources)
+    frames, burnt_in = _read_frames(path, sources, order, is_mask)
     volume = Volume(
         array=np.ascontiguousarray(np.moveaxis(frames, (0, 1, 2), (2, 1, 0))),  # (Z, Y, X, ...) -> (X, Y, Z, ...)
         affine=affine,
         spacing=spacing,
         frames=tuple((sources[i].header.text("SOPInstanceUID"), frame + 1) for i, frame in order),
-        notes=notes,
+        notes=(*burnt_in, *several_scales),
     )
     return _identify(volume, [source.header for source in sources])
 
 
 def dicom_depth(path: Path) -> int:
     """8 where the numbers have one byte and no frame of any file is scaled, else 16; from the headers."""
-    sources = [_open(file) for file in files_of_series(path, None)]
+    sources = _open_all(path, None)
     scaled = any(scale.changes for source in sources for scale in source.scales)
     return 8 if max(source.pixels.bits_allocated for source in sources) <= 8 and not scaled else 16
 
 
-def _open(path: Path) -> _Source:
-    header = open_header(path)
+def _open_all(path: Path, series_uid: str | None) -> list[_Source]:
+    """The files of a series; what lies beside them and holds no image, such as a report, is left out."""
+    headers = [open_header(file) for file in files_of_series(path, series_uid)]
+    return [_open(header) for header in (without_reports(headers) if path.is_dir() else headers)]
+
+
+def _open(header: DicomHeader) -> _Source:
     if header.text("SOPClassUID") in SEGMENTATIONS:
-        raise UserError("is a DICOM segmentation where an image is meant; give the image's file", path=path)
+        raise UserError("is a DICOM segmentation where an image is meant; give the image's file", path=header.path)
     pixels = pixel_format(header)
     return _Source(header, pixels, scales_of(header, pixels))
 
 
 def _arrange(
     path: Path, sources: Sequence[_Source]
-) -> tuple[list[tuple[int, int]], NDArray[np.float64] | None, tuple[float, ...] | None]:
-    """Order all frames, each told by its file's index and its own, and find their place and spacing."""
+) -> tuple[list[tuple[int, int]], NDArray[np.float64] | None, tuple[float, ...] | None, tuple[str, ...]]:
+    """Order all frames, each told by its file's index and its own, and find their place and spacing; and a note."""
     every = [(i, frame) for i, source in enumerate(sources) for frame in range(source.pixels.frames)]
     planes = [plane_of(sources[i].header, frame) for i, frame in every]
     headers = [source.header for source in sources]
     if not any(planes):
         order = list(range(len(every))) if len(sources) == 1 else order_without_position(path, headers)
-        return [every[i] for i in order], None, spacing_in_plane(headers[0])
+        spacing, notes = spacing_in_plane(headers)
+        return [every[i] for i in order], None, spacing, notes
     order, affine = place(path, planes)
     assert affine is not None
     in_patient = all(plane is not None and plane.in_patient for plane in planes)
-    return [every[i] for i in order], affine if in_patient else None, spacing_of(affine)
+    return [every[i] for i in order], affine if in_patient else None, spacing_of(affine), ()
 
 
 def _read_frames(
-    sources: Sequence[_Source], order: Sequence[tuple[int, int]], is_mask: bool
+    path: Path, sources: Sequence[_Source], order: Sequence[tuple[int, int]], is_mask: bool
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     stored = [read_stored(source.header, source.pixels) for source in sources]
-    units = {scale.unit for source in sources for scale in source.scales}
-    if len(units) > 1:
-        shown = " and ".join(sorted(unit or "none" for unit in units))
-        raise UserError(f": RescaleType differs between its frames, {shown}; part them", path=sources[0].header.path)
     scales = [sources[i].scales[frame] for i, frame in order]
+    check_scales(path, scales)
     frames = to_intensities(
         [stored[i][frame] for i, frame in order],
         scales,

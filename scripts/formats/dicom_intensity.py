@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .dicom_header import DicomHeader
-from .dicom_pixels import PixelFormat
+from .dicom_pixels import PALETTE, PixelFormat
 
 _TRANSFORMATION = "PixelValueTransformationSequence"
 _MAPPING = "RealWorldValueMappingSequence"
@@ -37,6 +38,7 @@ class Scale:
         unit: of the result, empty where it is not told.
         stored: the ends of the range that can be stored.
         padding: the stored numbers that mean "nothing here", None where there are none.
+        mapping: slope and intercept of the real world value mapping, which is compared and not used.
     """
 
     slope: float
@@ -44,6 +46,7 @@ class Scale:
     unit: str
     stored: tuple[int, int]
     padding: tuple[int, int] | None
+    mapping: tuple[float | None, ...] = (None, None)
 
     @property
     def changes(self) -> bool:
@@ -70,15 +73,26 @@ def scales_of(header: DicomHeader, pixels: PixelFormat) -> list[Scale]:
     _refuse_unread(header, pixels)
     padding = _padding(header, pixels)
     scales = [_scale(header, pixels, index, padding) for index in range(pixels.frames)]
-    mapped = {_real_world(header, index) for index in range(pixels.frames)}
-    if len(mapped) > 1 and len({(scale.slope, scale.intercept) for scale in scales}) == 1:
-        raise UserError(
-            f": only its {_MAPPING}, which is not read, tells the scale of each frame; export it with RescaleSlope",
-            path=header.path,
-        )
-    if pixels.samples == 3 and any(scale.changes for scale in scales):
+    if (pixels.samples == 3 or pixels.photometric == PALETTE) and any(scale.changes for scale in scales):
         raise header.fault("RescaleSlope", "given for colours, which have no scale")
     return scales
+
+
+def check_scales(path: Path, scales: Sequence[Scale]) -> None:
+    """Refuse frames, of one file or of the files of a series, that are on several scales nobody can tell.
+
+    Raises:
+        ValueError: they have several units, or only the real world value mapping tells them apart.
+    """
+    units = {scale.unit for scale in scales}
+    if len(units) > 1:
+        shown = " and ".join(sorted(unit or "none" for unit in units))
+        raise UserError(f": RescaleType differs between its frames, {shown}; part them", path=path)
+    if len({scale.mapping for scale in scales}) > 1 and len({(scale.slope, scale.intercept) for scale in scales}) == 1:
+        raise UserError(
+            f": only its {_MAPPING}, which is not read, tells the scale of each frame; export it with RescaleSlope",
+            path=path,
+        )
 
 
 def to_intensities(
@@ -130,7 +144,8 @@ def _scale(header: DicomHeader, pixels: PixelFormat, index: int, padding: tuple[
     if slope == 0:
         raise level.fault("RescaleSlope", "zero, by which every number becomes the same")
     slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
-    scale = Scale(slope, intercept, level.text("RescaleType"), pixels.stored_range, padding)
+    unit, mapping = level.text("RescaleType"), _real_world(header, index)
+    scale = Scale(slope, intercept, unit, pixels.stored_range, padding, mapping)
     if max(map(abs, scale.ends)) > _LARGEST:
         name = "RescaleSlope" if "RescaleSlope" in level and abs(slope) > 1 else "RescaleIntercept"
         raise level.fault(name, "so great that numbers of 32 bits can't hold the result")
@@ -158,9 +173,12 @@ def _padding(header: DicomHeader, pixels: PixelFormat) -> tuple[int, int] | None
 
 
 def _as_stored(value: int, pixels: PixelFormat) -> int:
-    """Some write a number below zero as the unsigned one of its bits."""
-    if pixels.signed and value >= 2 ** (pixels.bits_allocated - 1):
-        return value - int(2**pixels.bits_allocated)
+    """Some write a number below zero as the unsigned one of its bits, allocated or stored, or the other way round."""
+    if not pixels.signed:
+        return value if value >= 0 else value + int(2**pixels.bits_allocated)
+    for bits in (pixels.bits_allocated, pixels.bits_stored):
+        if value >= 2 ** (bits - 1):
+            value -= int(2**bits)
     return value
 
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels import pixel_array
 from pydicom.uid import UID, ImplicitVRLittleEndian, RLELossless
 
 from ..errors import UserError
 from .codestream import CodestreamSize, codestream_size, rle_bytes
 from .dicom_file import open_dataset
 from .dicom_header import DicomHeader
+from .dicom_palette import palette_colours
 from .limits import MAX_PLANE_PIXELS, refuse_too_large
 
 _REQUIRED = (
@@ -128,8 +128,7 @@ def read_stored(header: DicomHeader, pixels: PixelFormat, *, colours: bool = Tru
         _check_amount(header, pixels, dataset, syntax)
         frames = pixel_array(dataset)
         if colours and pixels.photometric == PALETTE:
-            frames = apply_color_lut(frames, dataset)
-            frames = frames if frames.dtype == np.uint8 else (frames >> 8).astype(np.uint8)
+            frames = palette_colours(header, frames, syntax)
     except UserError:
         raise
     except Exception as error:  # decoders raise whatever they like

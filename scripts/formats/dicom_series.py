@@ -80,6 +80,16 @@ def files_of_series(path: Path, series_uid: str | None) -> list[Path]:
     return chosen
 
 
+def without_reports(headers: Sequence[DicomHeader]) -> list[DicomHeader]:
+    """The headers of images, without those of objects of another class that have no size: reports, plans, states.
+
+    One of no class, or of the class of an image beside it, stays: it is an image that is cut short.
+    """
+    classes = {header.text("SOPClassUID") for header in headers if "Rows" in header} | {""}
+    images = [header for header in headers if "Rows" in header or header.text("SOPClassUID") in classes]
+    return images or list(headers)
+
+
 def check_series(headers: Sequence[DicomHeader], pixels: Sequence[PixelFormat]) -> None:
     """Refuse files that can't be one stack of planes.
 

@@ -24,6 +24,7 @@ def header_of(name, value, vr="DS"):
         (b"1,5 ", r"^a.dcm: RescaleSlope \(0028,1053\) is '1,5', no number; correct it"),
         (b"3 mm", r"RescaleSlope .* is '3 mm', no number"),
         (b"1\\2 ", r"RescaleSlope .* is '1.*2', 2 values where one is expected"),
+        (b"1_0 ", r"RescaleSlope .* is '1_0', no number"),  # ten, as Python reads it
         (b"1e999 ", r"RescaleSlope .* is '1e999', not finite"),
         (b"\xff\xfe", r"RescaleSlope .* no number"),
     ],

@@ -67,24 +67,36 @@ def test_lossless_jpeg_is_read_where_gdcm_is_installed(tmp_path):
     np.testing.assert_array_equal(np.moveaxis(found, (0, 1, 2), (2, 1, 0)), frames)
 
 
-def test_a_palette_becomes_its_colours(tmp_path):
-    indices = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
-    ds = make_dicom(indices, PhotometricInterpretation="PALETTE COLOR")
-    for offset, name in enumerate(("Red", "Green", "Blue")):
-        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
-        values = (np.arange(256, dtype=np.uint16) * 7 + 50 * offset) % 256 * 256
-        setattr(ds, f"{name}PaletteColorLookupTableData", values.tobytes())
-    found = read_dicom(save(ds, tmp_path / "a.dcm")).array
-    expected = np.stack([(indices[0].T.astype(int) * 7 + 50 * offset) % 256 for offset in range(3)], axis=-1)
-    np.testing.assert_array_equal(found[:, :, 0], expected)
-
-
 def test_spacing_comes_from_the_calibrated_region_or_the_pixel_spacing(tmp_path):
     frames = smooth_frames(False)
     region = write_dicom(tmp_path / "a.dcm", frames, SequenceOfUltrasoundRegions=calibrated_region(0.0125))
     assert read_dicom(region).spacing == pytest.approx((0.125, 0.125))
     assert read_dicom(write_dicom(tmp_path / "b.dcm", frames, PixelSpacing=[0.3, 0.2])).spacing == (0.2, 0.3)
     assert read_dicom(write_dicom(tmp_path / "c.dcm", frames)).spacing is None
+
+
+def test_where_pixels_of_an_ultrasound_image_have_several_sizes_none_is_taken(tmp_path):
+    frames = smooth_frames(False)
+    both = [*calibrated_region(0.0125), *calibrated_region(0.01)]
+    found = read_dicom(write_dicom(tmp_path / "a.dcm", frames, SequenceOfUltrasoundRegions=both))
+    assert found.spacing is None
+    assert found.notes == ("its parts have several scales, so that the size of its pixels is unknown",)
+    same = write_dicom(tmp_path / "b.dcm", frames, SequenceOfUltrasoundRegions=calibrated_region(0.01) * 2)
+    assert read_dicom(same).spacing == pytest.approx((0.1, 0.1))
+    uid = "1.2.3"
+    for number, delta in enumerate((0.01, 0.02)):
+        region = calibrated_region(delta)
+        tags = {"SeriesInstanceUID": uid, "InstanceNumber": number + 1, "SequenceOfUltrasoundRegions": region}
+        write_dicom(tmp_path / f"series/{number}.dcm", frames[:1], **tags, FrameOfReferenceUID=uid)
+    with pytest.raises(ValueError, match=r"1\.dcm: its pixels have another spacing than the first file's"):
+        read_dicom(tmp_path / "series")
+
+
+@pytest.mark.parametrize("delta", [1e300, 1e-300])
+def test_a_scale_of_ultrasound_beyond_all_measure_is_refused(tmp_path, delta):
+    path = write_dicom(tmp_path / "a.dcm", smooth_frames(False), SequenceOfUltrasoundRegions=calibrated_region(delta))
+    with pytest.raises(ValueError, match=r"PhysicalDeltaX .* not 1e-06 to 1e\+06 mm"):
+        read_dicom(path)
 
 
 def test_a_series_is_ordered_by_position_and_placed_as_itk_places_it(tmp_path):
@@ -294,6 +306,9 @@ def narrow(planes):
         (assign(1, ImageOrientationPatient=[1, 0, 0, 0, 1, 0]), "its planes differ in direction or spacing"),
         (cut("PixelSpacing"), "0.dcm has a position but no PixelSpacing"),
         (assign(0, PixelSpacing=[0, 0.5]), r"0.dcm: PixelSpacing \(0028,0030\) is '0.0\\0.5', not > 0"),
+        (assign(1, PixelSpacing=["1e300", "1e300"]), r"1.dcm: PixelSpacing .* not 1e-06 to 1e\+06 mm"),
+        (assign(1, SliceThickness="1e300"), r"1.dcm: SliceThickness .* not 1e-06 to 1e\+06 mm"),
+        (assign(1, ImagePositionPatient=["1e15", 0, 0]), r"1.dcm: ImagePositionPatient .* beyond 1e\+09 mm"),
         (lose_a_number, r"1 frame\(s\) are missing, InstanceNumber 4"),
         (cut("ImagePositionPatient", "InstanceNumber"), "its frames have neither position nor a time or number"),
     ],

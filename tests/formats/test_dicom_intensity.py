@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scripts.formats.dicom_image import dicom_depth, read_dicom
-from tests.dicom_files import item, make_enhanced, make_series, save
+from tests.dicom_files import item, make_enhanced, make_series, put_bytes, save
 
 SLOPES = [(1.0, 0.0), (2.0, -4.0), (0.5, -8.0), (4.0, 0.0)]
 
@@ -94,6 +94,26 @@ def test_padding_becomes_the_least_number_that_is_none(tmp_path):
     assert read_dicom(folder, is_mask=True).array[0, 0].tolist() == [-3999.0] * 3
 
 
+@pytest.mark.parametrize(
+    ("stored", "bits", "told"),
+    [
+        (63536, 16, (np.int16, -2000)),  # unsigned numbers, and padding written as a signed one of the same bits
+        (-2000, 16, (np.uint16, 63536)),
+        (-2000, 12, (np.uint16, 63536)),
+        (-2000, 12, (np.uint16, 2096)),  # the bits that are stored
+    ],
+)
+def test_padding_is_known_however_its_sign_is_written(tmp_path, stored, bits, told):
+    volume = np.arange(10, 22, dtype=np.int16 if stored < 0 else np.uint16).reshape(2, 2, 3)
+    volume[0, 0] = stored
+    for z, plane in enumerate(make_series(volume, BitsStored=bits, HighBit=bits - 1)):
+        put_bytes(plane, "PixelPaddingValue", told[0](told[1]).tobytes(), "SS" if told[0] is np.int16 else "US")
+        save(plane, tmp_path / f"{z}.dcm")
+    found = read_dicom(tmp_path).array
+    assert found[0, 0].tolist() == [13, 13, 13]
+    np.testing.assert_array_equal(found[1], volume[1])
+
+
 def test_padding_of_monochrome1_is_dark(tmp_path):
     volume = np.array([0, 10, 20, 30], dtype=np.uint8).reshape(2, 2, 1)
     ds = make_series(volume, PixelPaddingValue=0, PhotometricInterpretation="MONOCHROME1")[0]
@@ -118,6 +138,11 @@ def test_what_would_change_the_scale_between_frames_unseen_is_refused(tmp_path):
         group.RealWorldValueMappingSequence = [mapping]
     with pytest.raises(ValueError, match="only its RealWorldValueMappingSequence, which is not read"):
         read_dicom(save(ds, tmp_path / "a.dcm"))
+    for z, plane in enumerate(make_series(volume)):
+        plane.RealWorldValueMappingSequence = [item(RealWorldValueSlope=1.0 + z, RealWorldValueIntercept=0.0)]
+        save(plane, tmp_path / f"mapped/{z}.dcm")
+    with pytest.raises(ValueError, match="mapped: only its RealWorldValueMappingSequence, which is not read"):
+        read_dicom(tmp_path / "mapped")
     planes = make_series(volume, RescaleSlope=1, RescaleIntercept=0, RescaleType="HU")
     planes[1].RescaleType = "US"
     for z, plane in enumerate(planes):

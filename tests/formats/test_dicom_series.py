@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.formats.dicom_image import read_dicom
+from scripts.formats.dicom_image import dicom_depth, read_dicom
 from scripts.formats.dicom_series import list_series
 from scripts.formats.reading import read_image
 from tests.dicom_files import make_dicom, make_enhanced, make_series, save
@@ -47,6 +47,33 @@ def test_a_series_of_two_patients_and_one_of_shifted_planes_are_refused(tmp_path
         save(plane, tmp_path / f"shifted/{z}.dcm")
     with pytest.raises(ValueError, match="its planes are shifted by 2 mm against each other"):
         read_dicom(tmp_path / "shifted")
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir", "DICOMDIR;1", "dicomdir."])
+def test_the_index_of_a_medium_is_no_slice(tmp_path, name):
+    volume = np.arange(60, dtype=np.uint16).reshape(4, 5, 3)
+    for z, plane in enumerate(make_series(volume)):
+        save(plane, tmp_path / f"{z}.dcm")
+    save(make_dicom(np.zeros((1, 2, 2), dtype=np.uint8), Rows=None, PixelData=None), tmp_path / name)
+    np.testing.assert_array_equal(read_dicom(tmp_path).array, volume)
+
+
+def test_a_report_beside_the_slices_is_left_out_and_a_slice_without_its_size_is_not(tmp_path):
+    volume = np.arange(60, dtype=np.uint16).reshape(4, 5, 3)
+    planes = make_series(volume)
+    for z, plane in enumerate(planes):
+        save(plane, tmp_path / f"{z}.dcm")
+    report = make_dicom(np.zeros((1, 2, 2), dtype=np.uint8), Rows=None, Columns=None, PixelData=None)
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.22"
+    save(report, tmp_path / "report.dcm")
+    np.testing.assert_array_equal(read_dicom(tmp_path).array, volume)
+    assert dicom_depth(tmp_path) == 16
+    with pytest.raises(ValueError, match=r"report\.dcm has no Rows"):
+        read_dicom(tmp_path / "report.dcm")
+    del planes[2].Rows
+    save(planes[2], tmp_path / "2.dcm")
+    with pytest.raises(ValueError, match=r"2\.dcm has no Rows: it is cut short"):
+        read_dicom(tmp_path)
 
 
 def test_a_plane_without_a_position_among_others_is_refused(tmp_path):
