@@ -83,7 +83,7 @@ def read_metaimage_header(path: str | Path) -> MetaImageHeader:
         if key not in fields:
             raise UserError(f"has no {key}; write the volume again with a tool that keeps it", path=path)
     for key, allowed in _FIXED.items():
-        if fields.get(key, allowed[0]) not in allowed:
+        if key in fields and not _is_one_of(fields[key], allowed):
             raise UserError(f": {key} must be {allowed[0]}, got {fields[key]}; convert the volume", path=path)
     dims = _numbers(path, fields, "NDims", 1)[0]
     if dims not in (2, 3):
@@ -140,6 +140,8 @@ def _read_fields(path: Path) -> tuple[dict[str, str], int]:
             break
         if not line.strip():
             continue
+        if line.endswith(b"\r"):  # which ITK takes for no end
+            raise UserError("ends its lines with CR alone; save it with LF or CR LF", path=path)
         key, sign, value = (part.strip() for part in _decode(line).partition("="))
         if not sign or not key or key in fields:
             fault = f"repeats {key}" if key in fields else f"has a line that is not 'key = value', line {number}"
@@ -233,12 +235,27 @@ def _geometry_keys(fields: dict[str, str], dims: int) -> list[tuple[str, int]]:
 
 def _numbers(path: Path, fields: dict[str, str], key: str, count: int) -> list[float]:
     try:
-        values = [float(text) for text in fields[key].split()]
+        values = [_number(text) for text in fields[key].split()]
     except ValueError:
         values = []
     if len(values) != count or not all(map(math.isfinite, values)):
         raise UserError(f": {key} must be {count} finite number(s), got {fields[key]!r}; correct it", path=path)
     return values
+
+
+def _number(text: str) -> float:
+    """A number as ITK reads it: Python takes 1_0 for ten, and the digits of every script."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
+def _is_one_of(value: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a value is one of those, or the same number as the first."""
+    try:
+        return value in allowed or _number(value) == float(allowed[0])
+    except ValueError:
+        return False
 
 
 def _flag(path: Path, fields: dict[str, str], key: str, default: str = _FALSE) -> bool:

@@ -18,6 +18,9 @@ from .limits import MAX_OFFSET_MM, MAX_SPACING_MM, MIN_SPACING_MM, refuse_too_la
 from .regular_files import check_regular_file
 from .volume import Volume, spacing_of
 
+_OTHER_UNITS = {1: "metres", 3: "micrometres"}  # the spatial codes of xyzt_units
+_SAME_SPACING = 1e-2  # between pixdim, which some programs read, and the affine, which others do
+
 
 def is_nifti(path: Path) -> bool:
     """Whether the file's name ends as a NIfTI's does."""
@@ -33,7 +36,8 @@ def read_nifti(path: Path, channel: int | None = None) -> Volume:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, cut short, too long, too large, has no geometry, or has channels and none is chosen.
+        ValueError: it is damaged, cut short, too long, too large, has no geometry, two, or one in other units than
+            millimetres, or has channels and none is chosen.
     """
     image = _open(path)
     shape = _check_shape(path, image, channel)
@@ -104,8 +108,10 @@ def _check_shape(path: Path, image: Any, channel: int | None) -> tuple[int, ...]
 
 
 def _check_affine(path: Path, image: Any) -> NDArray[np.float64]:
-    affine = np.asarray(image.affine, dtype=np.float64)
-    steps = _raw_header(path, image)["pixdim"][1 : 1 + min(len(image.shape), 3)]
+    affine, header = np.asarray(image.affine, dtype=np.float64), _raw_header(path, image)
+    steps = header["pixdim"][1 : 1 + min(len(image.shape), 3)]
+    if unit := _OTHER_UNITS.get(int(header["xyzt_units"]) % 8):
+        raise UserError(f"tells its geometry in {unit}; write it in millimetres", path=path)
     if not np.isfinite(affine).all() or not (steps > 0).all():
         raise UserError("has no spacing (pixdim must be > 0 and finite); write it with its geometry", path=path)
     spacing = np.array(spacing_of(affine))
@@ -114,6 +120,11 @@ def _check_affine(path: Path, image: Any) -> NDArray[np.float64]:
             f"has a spacing of {' x '.join(f'{step:g}' for step in spacing)} mm or an origin beyond all measure; "
             "write it with its geometry",
             path=path,
+        )
+    if not np.allclose(steps, spacing[: len(steps)], rtol=_SAME_SPACING, atol=0.0):
+        told, other = (" x ".join(f"{step:.4g}" for step in s) for s in (steps, spacing[: len(steps)]))
+        raise UserError(
+            f"tells two spacings, {told} mm (pixdim) and {other} mm (sform); leave the right one", path=path
         )
     if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:
         raise UserError("has an affine whose axes lie in a plane; write it with its geometry", path=path)

@@ -89,6 +89,8 @@ FAULTS = {
     "negative spacing": ({"ElementSpacing": "0.5 -0.5 3"}, "ElementSpacing must be > 0"),
     "spacing not a number": ({"ElementSpacing": "0.5 0.5 nan"}, "ElementSpacing must be 3 finite number(s)"),
     "spacing of a plane": ({"ElementSpacing": "0.5 0.5"}, "ElementSpacing must be 3 finite number(s)"),
+    "spacing as Python writes it": ({"ElementSpacing": "0.5 0.5 3_0"}, "ElementSpacing must be 3 finite number(s)"),
+    "size in other digits": ({"DimSize": "40 32 \uff15"}, "DimSize must be 3 finite number(s)"),
     "short offset": ({"Offset": "0 0"}, "Offset must be 3 finite number(s)"),
     "spacing beyond floats": ({"ElementSpacing": "0.5 0.5 1e300"}, "ElementSpacing must be 1e-06 to 1e+06 mm, got 0.5"),
     "spacing too small": ({"ElementSpacing": "0.5 0.5 1e-30"}, "ElementSpacing must be 1e-06 to 1e+06 mm"),
@@ -135,10 +137,23 @@ def test_a_faulty_header_is_refused_in_one_line_with_its_name(tmp_path, fault):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        {"ElementToIntensityFunctionSlope": "1.0", "ElementToIntensityFunctionOffset": "0.000"},
+        {"HeaderSize": "00", "ElementNumberOfChannels": "1.0"},
+    ],
+)
+def test_a_number_may_be_written_with_more_digits(tmp_path, words):
+    image = random_volume(0)[0]
+    np.testing.assert_array_equal(read(write_mhd(tmp_path / "a.mhd", image, **words))[0], image)
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "has no NDims"),
         (b"NDims = 3\nNDims = 3\n", "repeats NDims"),
+        (b"NDims = 3\rDimSize = 1 1 1\r", "ends its lines with CR alone; save it with LF or CR LF"),
         (b"NDims 3\n", "a line that is not 'key = value', line 1"),
         (b"NDims = 3\n\0\0\0", "is not a MetaImage header"),
         (b"A = " + b"x" * 70_000, "is not a MetaImage header"),

@@ -86,3 +86,37 @@ def test_scaled_numbers_count_as_the_eight_bytes_that_they_become(tmp_path, monk
     assert read_nifti(path).array.shape == (40, 32, 5)
     with pytest.raises(ValueError, match="says its size is 40 x 32 x 5 of 64 bits"):
         read_nifti(with_header(path, SLOPE, struct.pack("<ff", 2.0, 1.0)))
+
+
+def changed(path, name, value):
+    """A NIfTI file of 2 x 3 x 4 numbers and a spacing of 0.5 x 0.7 x 3 mm, one field of its header changed."""
+    nib.save(nib.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.diag([0.5, 0.7, 3, 1])), path)
+    raw = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    header = nib.Nifti1Header(raw[:348].tobytes(), check=False)
+    header[name] = value
+    path.write_bytes(header.binaryblock + raw[348:].tobytes())
+    return path
+
+
+@pytest.mark.parametrize(("code", "unit"), [(1, "metres"), (3, "micrometres"), (1 + 8, "metres")])
+def test_other_units_than_millimetres_are_refused(tmp_path, code, unit):
+    with pytest.raises(ValueError, match=f"tells its geometry in {unit}; write it in millimetres"):
+        read_nifti(changed(tmp_path / "a.nii", "xyzt_units", code))
+
+
+@pytest.mark.parametrize("code", [0, 2, 2 + 8])
+def test_unknown_units_are_millimetres(tmp_path, code):
+    found = read_nifti(changed(tmp_path / "a.nii", "xyzt_units", code))
+    assert found.spacing == pytest.approx((0.5, 0.7, 3))
+
+
+def test_two_spacings_that_differ_are_refused_and_rounding_is_not(tmp_path):
+    path = changed(tmp_path / "a.nii", "pixdim", [1, 1, 1, 3, 0, 0, 0, 0])
+    with pytest.raises(ValueError, match=r"tells two spacings, 1 x 1 x 3 mm \(pixdim\) and 0.5 x 0.7 x 3 mm \(sform\)"):
+        read_nifti(path)
+    rounded = changed(tmp_path / "b.nii", "pixdim", [1, 0.501, 0.7, 3, 0, 0, 0, 0])
+    assert read_nifti(rounded).spacing == pytest.approx((0.5, 0.7, 3))
+    plane = nib.Nifti1Image(np.arange(6, dtype=np.int16).reshape(2, 3), np.diag([0.5, 0.7, 3, 1]))
+    plane.header["pixdim"][3] = 9  # of an axis that is not there
+    nib.save(plane, tmp_path / "c.nii")
+    assert read_nifti(tmp_path / "c.nii").spacing == pytest.approx((0.5, 0.7, 3))
