@@ -50,9 +50,19 @@ def write_png(
 
 
 def write_tiff(
-    path: Path, array: NDArray[Any], bits: int, *, photometric: int = 1, sample_format: int = 1, planes: bool = False
+    path: Path,
+    array: NDArray[Any],
+    bits: int,
+    *,
+    photometric: int = 1,
+    sample_format: int = 1,
+    planes: bool = False,
+    beside: int = 0,
 ) -> Path:
-    """Write an uncompressed little-endian TIFF in one strip, or where ``planes`` one per channel."""
+    """Write an uncompressed little-endian TIFF in one strip, or where ``planes`` one per channel.
+
+    The last channels, ``beside`` in number, are called something else than colours.
+    """
     channels = 1 if array.ndim == 2 else array.shape[2]
     if bits >= 8:
         numbers = array.astype({1: f"<u{bits // 8}", 2: f"<i{bits // 8}", 3: f"<f{bits // 8}"}[sample_format])
@@ -63,6 +73,7 @@ def write_tiff(
     tags = {256: [array.shape[1]], 257: [array.shape[0]], 258: [bits] * channels, 259: [1], 262: [photometric]}
     tags |= {273: [8 + n * (len(data) // strips) for n in range(strips)], 277: [channels], 278: [array.shape[0]]}
     tags |= {279: [len(data) // strips] * strips, 284: [2 if planes else 1], 339: [sample_format] * channels}
+    tags |= {338: [0] * beside} if beside else {}
     place = 8 + len(data)  # of the values that do not fit into the directory
     values, entries = b"", b""
     for tag, numbers in sorted(tags.items()):

@@ -139,6 +139,10 @@ def _classes(
 
 def _numbers(case: Case, mask: Volume, table: LabelTable) -> NDArray[Any]:
     """The mask as its table wants it, one value or three of a colour per voxel."""
+    if table.coloured and not 0 <= mask.array.min() <= mask.array.max() <= 255:
+        raise UserError(
+            "has colours beyond 8 bits, as a table's have; export it with 8 bits per channel", path=case.label
+        )
     if mask.coloured == table.coloured:
         return mask.array
     if table.coloured:

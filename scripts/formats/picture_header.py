@@ -19,7 +19,7 @@ SUFFIXES = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
 }  # fmt: skip
 _KINDS = {1: "u", 2: "i", 3: "f"}  # TIFF's SampleFormat, as NumPy's letters
-_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _FORMAT, _TILED = 258, 259, 262, 284, 339, 322
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT, _TILED = 258, 259, 262, 277, 284, 339, 322
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
 _EXACT_COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000)  # none, fax, LZW, deflate, packbits, LZMA, Zstd
 _BMP_MODES = {(1, "1"), (1, "P"), (4, "P"), (8, "P"), (8, "L"), (24, "RGB"), (32, "RGB"), (32, "RGBA")}
@@ -76,6 +76,11 @@ def _tiff_header(path: Path, picture: Image.Image) -> PictureHeader:
     kinds = {_KINDS.get(number, "?") for number in tags.get(_FORMAT, (1,))}
     if photometric == _MIN_IS_WHITE:
         raise UserError("is a gray TIFF in which 0 is white; export it with 0 as black", path=path)
+    samples, read = tags.get(_SAMPLES, 1), len(picture.getbands())
+    if samples != read:
+        raise UserError(
+            f"has {samples} numbers per pixel, of which {read} would be read; export gray or RGB", path=path
+        )
     number = (next(iter(bits)), next(iter(kinds)))
     wide = number[0] != 8 and picture.mode not in ("1", "L", "P", "I", "I;16", "I;16B", "F")
     plain = tags.get(_PLANAR, 1) == 1 and _TILED not in tags

@@ -132,6 +132,8 @@ def _read_page(path: Path, file: Image.Image, header: PictureHeader, palette: st
     if header.cut_by_pillow:
         array: NDArray[Any] = _read_wide(path, file)
     elif header.mode == "P" and palette == "colours":
+        if np.asarray(file).max() >= len(file.getpalette() or ()) // 3:  # Pillow makes such colours black
+            raise UserError("has numbers that its palette has no colour for; export it again", path=path)
         array = np.asarray(file.convert("RGB" if clear is None else "RGBA"))
     else:
         array = _as_declared(np.asarray(file), header)

@@ -10,6 +10,7 @@ from scripts.formats.label_table import LabelTable
 from scripts.formats.pictures import read_picture
 from scripts.formats.reading import source_files
 from tests.dicom_files import write_dicom, write_series
+from tests.picture_files import write_png
 from tests.synthetic import (
     random_picture,
     random_volume,
@@ -48,6 +49,18 @@ def test_values_and_colours_become_classes(tmp_path):
     write_picture(root / "masks" / "p0.png", colours[index])
     (case,) = find_folder(root, values=["#000000", ["#ff0000", "#00ff80"]], ignored=["#010203"])
     np.testing.assert_array_equal(read_pair(case, LABELS, 255, 3).label[:, :, 0].T, np.array([0, 1, 1, 255])[index])
+
+
+@pytest.mark.parametrize("colour", [(0, 0xFF00, 0), (0, 1, 0x0100), (0xFF00, 0, 0)])
+def test_colours_of_16_bits_are_not_taken_for_others_of_8(tmp_path, colour):
+    root = write_folder(tmp_path, 1)
+    index = random_picture(0)[1]
+    write_png(root / "masks" / "p0.png", np.array([(0, 0, 0), colour])[index], 16, "rgb")
+    (case,) = find_folder(root, values=["#000000", ["#ff0000", "#000200"]])
+    with pytest.raises(
+        ValueError, match=r"p0\.png has colours beyond 8 bits, as a table's have; export it with 8 bits"
+    ):
+        read_pair(case, LABELS, None, 3)
 
 
 def test_a_palette_is_left_out_of_an_index_mask_and_read_as_colours_where_a_table_has_them(tmp_path):

@@ -91,6 +91,21 @@ def test_a_palette_is_indices_in_a_mask_and_colours_in_an_image(tmp_path, bits):
     assert volume.full_scale == 255
 
 
+@pytest.mark.parametrize(("name", "known"), [("a.png", 0), ("a.png", 3), ("a.bmp", 3)])
+def test_a_number_that_a_palette_has_no_colour_for_is_refused_in_an_image(tmp_path, name, known):
+    array, path = numbers(8) % 5, tmp_path / name
+    colours = bytes(range(1, 1 + 3 * known))
+    if name == "a.bmp":
+        picture = Image.frombytes("P", array.shape[::-1], array.astype(np.uint8).tobytes())
+        picture.putpalette(colours)
+        picture.save(path)
+    else:
+        write_png(path, array, 8, "palette", extra=[(b"PLTE", colours)] if known else [])
+    np.testing.assert_array_equal(read(path, palette="indices", exact=True), array)
+    with pytest.raises(ValueError, match="has numbers that its palette has no colour for; export it again"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("bits", "sample_format", "full_scale"),
     [(1, 1, 1), (2, 1, 3), (4, 1, 15), (8, 1, 255), (8, 2, None), (16, 1, None), (16, 2, None), (32, 1, None),
@@ -133,6 +148,13 @@ def test_a_tiff_that_is_not_read_number_for_number_is_refused_by_name(tmp_path, 
     array = RNG.normal(0, 1, (20, 30)) if bits == 64 else numbers(bits, *channels)
     path = write_tiff(tmp_path / "a.tif", array, bits, **options)
     with pytest.raises(ValueError, match=r"a\.tif is (a|one of|damaged).*export"):
+        read(path)
+
+
+@pytest.mark.parametrize(("photometric", "channels", "kept"), [(1, 2, 1), (2, 4, 3), (2, 5, 3), (2, 6, 3)])
+def test_a_tiff_of_which_channels_would_be_left_out_is_refused(tmp_path, photometric, channels, kept):
+    path = write_tiff(tmp_path / "a.tif", numbers(8, channels), 8, photometric=photometric, beside=channels - kept)
+    with pytest.raises(ValueError, match=rf"a\.tif has {channels} numbers per pixel, of which {kept} would be read"):
         read(path)
 
 
