@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,28 @@ def read_json(path: str | Path, remedy: str) -> Any:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no file, too long, or no JSON.
+        ValueError: it is no file, too long, no JSON, or gives one key twice, of which Python takes the last.
     """
     check_regular_file(path)
     if Path(path).stat().st_size > MAX_JSON_BYTES:
         raise UserError(f"has more than {MAX_JSON_BYTES} bytes; give the JSON file that is meant", path=path)
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(Path(path).read_bytes(), object_pairs_hook=partial(_table, path), parse_constant=_refuse)
+    except UserError:
+        raise
     except (ValueError, RecursionError):
         raise UserError(f"is no readable JSON; {remedy}", path=path) from None
+
+
+def _table(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"holds the key {twice!r} twice; leave the right one", path=path)
+    return table
+
+
+def _refuse(word: str) -> Any:
+    """NaN and Infinity, which no JSON has."""
+    raise ValueError(word)

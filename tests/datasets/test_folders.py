@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from scripts.datasets import (
+    check_dataset,
     find_camvid,
     find_cityscapes,
     find_folder,
@@ -242,3 +243,126 @@ def test_the_mhd_of_a_mac_is_no_case(tmp_path):
     write_mhd(tmp_path / "A.mhd", random_volume(0)[0])
     (tmp_path / "._A.mhd").write_bytes(b"x")
     assert [item["case"].path.name for item in find_inputs(tmp_path)] == ["A.mhd"]
+
+
+UNREAD = ["f.webp", "f.GIF", "f.jp2", "f.nrrd", "f.hdr", "f.npy", "f.jfif", "f.mgz", "f.nii.bz2"]
+
+
+@pytest.mark.parametrize("name", UNREAD)
+@pytest.mark.parametrize("adapter", ["folder", "nifti", "camvid"])
+def test_an_image_of_a_format_that_is_not_read_is_named_and_not_left_out(tmp_path, adapter, name):
+    write, find = ADAPTERS[adapter]
+    root = write(tmp_path)
+    images, masks = {"folder": "images masks", "nifti": "imagesTr labelsTr", "camvid": "train trainannot"}[
+        adapter
+    ].split()
+    for folder in (images, masks):
+        (root / folder / "notes.txt").write_text("x")  # what is no image by its name is not meant as one
+    assert find(root)
+    for folder in (images, masks):
+        (root / folder / name).write_bytes(b"x")
+    with pytest.raises(
+        ValueError, match=rf"{images}/{name} is of a format that is not read here .* convert it or remove"
+    ):
+        find(root)
+
+
+def test_folders_of_images_that_are_no_part_are_named_and_not_left_out(tmp_path):
+    for part in ("train", "validation"):
+        write_folder(tmp_path / "called" / part, 2)
+        for path in (tmp_path / "called" / part).rglob("*.png"):
+            path.rename(path.with_name(f"{part}_{path.name}"))
+    with pytest.raises(ValueError, match="validation holds images or masks and is none of the parts train, val, test"):
+        find_folder(tmp_path / "called")
+    (tmp_path / "called/validation").rename(tmp_path / "called/val")
+    assert len(find_folder(tmp_path / "called", keep_names=True)) == 4
+    (tmp_path / "called/val/images").rename(tmp_path / "called/val/image")
+    with pytest.raises(FileNotFoundError, match="val/images is not a folder"):
+        find_folder(tmp_path / "called")
+    write_folder(tmp_path / "both", 2)
+    write_folder(tmp_path / "both/train", 2)
+    with pytest.raises(ValueError, match="both holds images or masks and the parts train too; keep one of both"):
+        find_folder(tmp_path / "both")
+    write_folder(tmp_path / "alone", 2)
+    write_folder(tmp_path / "alone/older", 2)  # beside images and masks, which are meant
+    assert len(find_folder(tmp_path / "alone")) == 2
+
+
+def test_a_patients_folder_without_a_scan_is_named_and_not_left_out(tmp_path):
+    root = write_trus(tmp_path)
+    (root / "patient1").rename(root / "study")
+    (root / "patient1").mkdir()
+    (root / "study").rename(root / "patient1/study")
+    with pytest.raises(
+        FileNotFoundError, match="patient1 holds no scan .* lay scans as <patient>/<scan>, or remove it"
+    ):
+        find_trus(root)
+
+
+@pytest.mark.parametrize("name", ["case01", "CASE01", "Case01"])
+@pytest.mark.parametrize("suffix", [".mhd", ".MHD"])
+def test_a_case_of_promise12_in_another_spelling_is_named_and_not_left_out(tmp_path, name, suffix):
+    root = write_promise12(tmp_path, 3)
+    for ending in ("", "_segmentation"):
+        (root / f"Case01{ending}.mhd").rename(root / f"{name}{ending}{suffix}")
+    if name + suffix == "Case01.mhd":
+        assert len(find_promise12(root)) == 3
+        return
+    with pytest.raises(ValueError, match=rf"{name}{suffix} is spelled otherwise than Case00.mhd .* rename it"):
+        find_promise12(root)
+
+
+L = {"labels": {"0": "background", "1": "prostate"}}
+PAIRS = [{"image": f"./imagesTr/v_{i:03d}.nii.gz", "label": f"./labelsTr/v_{i:03d}.nii.gz"} for i in range(4)]
+SWAPPED = [{**PAIRS[0], "label": PAIRS[1]["label"]}, *PAIRS[1:]]
+RECORDS = [
+    ({"labels": {"background": 0, "prostate": 1, "gland": 1}}, "the value 1 or the name 'gland' twice"),
+    ({"labels": {"0": "prostate", "1": "prostate"}}, "the value 1 or the name 'prostate' twice"),
+    ({"labels": {"0": "background", "1": None}}, "must map values to names, not '1' to None"),
+    ({"labels": {"0": "background", "1": " "}}, "must map values to names"),
+    ({"labels": {"0": "background", "1": ["x", "y"]}}, "must map values to names"),
+    ({"labels": {"background": 0, "prostate": 1.7}}, "must map values to names, not 'prostate' to 1.7"),
+    ({"labels": {"background": False, "prostate": True}}, "must map values to names"),
+    ({"labels": {"background": 0, "whole": [1, 2]}}, "must map values to names"),
+    ({"labels": {"background": 0, "prostate": 1, "ignore": 2}}, "remove it there and set --ignore_index 2"),
+    (L | {"numTraining": 5}, "'numTraining' is 5, there are 4 images; copy the rest or correct it"),
+    (L | {"training": PAIRS[:3]}, r"v_003.nii.gz is not in the list 'training' of dataset.json"),
+    (L | {"training": SWAPPED}, r"v_000.nii.gz has the mask v_001.nii.gz in dataset.json; files are paired by name"),
+    (L | {"training": [{**PAIRS[0], "label": "x.nii.gz"}]}, "x.nii.gz is listed in dataset.json and missing"),
+    (L | {"training": [*PAIRS, "dataset.json"]}, "dataset.json is listed in dataset.json and lies not in imagesTr"),
+]
+
+
+@pytest.mark.parametrize(("record", "message"), RECORDS)
+def test_a_dataset_json_that_is_not_so_is_refused(tmp_path, record, message):
+    root = write_decathlon(tmp_path)
+    (root / "dataset.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=message) as error:
+        find_nifti(root)
+    assert "\n" not in str(error.value)
+
+
+def test_a_dataset_json_that_is_so_is_taken(tmp_path):
+    root = write_decathlon(tmp_path)
+    bare = [pair["image"] for pair in PAIRS]
+    for more in ({}, {"numTraining": 4}, {"training": []}, {"training": PAIRS, "numTraining": 9}, {"training": bare}):
+        (root / "dataset.json").write_text(json.dumps(L | more))
+        assert len(find_nifti(root)) == 4
+    (root / "dataset.json").unlink()
+    (root / "dataset.json").symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError, match=r"dataset.json does not exist"):
+        find_nifti(root)
+
+
+def test_the_check_refuses_the_settings_that_preparing_refuses(tmp_path):
+    cases = find_folder(write_folder(tmp_path / "data"))
+    places = {"output_dir": tmp_path / "out", "prepared_dir": tmp_path / "out"}
+    for settings, message in (
+        ({"labels": ["a", "a"]}, "labels must be 2 to 256 different names"),
+        ({"labels": LABELS, "ignore_index": 1}, "ignore_index must be 2 to 255"),
+        ({"labels": LABELS, "in_channels": 2}, "in_channels must be 1"),
+        ({"labels": LABELS, "name": "a/b"}, "name of the data set may hold"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_dataset(cases, **({"name": "toy", "image_size": 32} | places | settings))
+    assert not (tmp_path / "out").exists()

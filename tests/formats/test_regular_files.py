@@ -88,7 +88,13 @@ def test_json_is_read_in_every_encoding_with_or_without_a_mark(tmp_path, encodin
     assert read_json(tmp_path / "a.json", "write it") == {"name": "M\u00fcller"}
 
 
-@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe\xff", b"[" * 200_000])
+def test_a_json_that_gives_a_key_twice_is_refused(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": [{"b": 1, "c": 2, "b": 3}]}')
+    with pytest.raises(ValueError, match=r"a\.json holds the key 'b' twice; leave the right one"):
+        read_json(tmp_path / "a.json", "write it")
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe\xff", b"[" * 200_000, b'{"a": NaN}', b"[-Infinity]"])
 def test_what_is_no_json_is_refused_in_one_line(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.json is no readable JSON; write it$"):

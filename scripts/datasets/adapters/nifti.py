@@ -14,21 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ...errors import MissingFileError, UserError
+from ...errors import UserError
 from ...formats.label_table import Key, LabelTable, whole_numbers
-from ...formats.listing import find_spelled
 from ...formats.nifti import is_nifti, read_nifti
-from ...formats.regular_files import read_json
 from ..cases import Case
 from ..threads import run_in_threads
+from .decathlon_json import check_cases_listed, labels_of, read_record
 from .trees import files_by_stem, open_root, patient_of, refuse_lone
 
 _TREE = "imagesTr and labelsTr"
-_REMEDY = 'write {"labels": {"0": "background", "1": "prostate"}} or remove it'
 
 
 def find_nifti(
@@ -52,18 +49,15 @@ def find_nifti(
     Raises:
         FileNotFoundError: a folder is missing or empty, a volume or a mask lacks its twin, or one that ``dataset.json``
             lists is not there.
-        ValueError: ``dataset.json`` can't be read.
+        ValueError: ``dataset.json`` can't be read, or its list of cases is not what is there.
     """
     root = open_root(dataset_dir, _TREE)
     images, masks = (files_by_stem(root / name, is_nifti) for name in ("imagesTr", "labelsTr"))
     refuse_lone(images, masks)
-    record = _read_record(root)
-    for item in record.get("training", []):
-        listed = find_spelled(root / str(item.get("image") if isinstance(item, dict) else item))
-        if not listed.is_file():
-            raise MissingFileError("is listed in dataset.json and missing; copy it or correct the list", path=listed)
+    record = read_record(root)
+    check_cases_listed(root, record, images)
     if values is None and record:
-        values = sorted(_labels(root, record))
+        values = sorted(labels_of(root, record))
     table = None if values is None or list(values) == list(range(len(values))) else LabelTable.of(values)
     return [
         Case(
@@ -89,9 +83,9 @@ def nifti_labels(dataset_dir: str | Path) -> list[str]:
             masks leave out a number, so that no one can tell whether it is a class.
     """
     root = open_root(dataset_dir, _TREE)
-    record = _read_record(root)
+    record = read_record(root)
     if record:
-        labels = _labels(root, record)
+        labels = labels_of(root, record)
         return [labels[value] for value in sorted(labels)]
     masks = list(files_by_stem(root / "labelsTr", is_nifti).values())
     found = sorted(set().union(*run_in_threads(_values, masks, title="counting the labels")) | {0})
@@ -105,28 +99,6 @@ def nifti_labels(dataset_dir: str | Path) -> list[str]:
             f'the classes and their values: --labels "[{names}]" --cases::values "[{shown}]"'
         )
     return ["background", *(f"class {value}" for value in found[1:])]
-
-
-def _read_record(root: Path) -> dict[str, Any]:
-    """The content of ``dataset.json``, empty where there is none."""
-    path = root / "dataset.json"
-    if not path.exists():
-        return {}
-    record = read_json(path, _REMEDY)
-    if not isinstance(record, dict) or not isinstance(record.get("labels"), dict):
-        raise UserError(f"is no JSON with 'labels'; {_REMEDY}", path=path)
-    if not isinstance(record.get("training", []), list):
-        raise UserError(": 'training' must be a list of cases; correct it or remove it", path=path)
-    return record
-
-
-def _labels(root: Path, record: dict[str, Any]) -> dict[int, str]:
-    """Names by value; both ways of writing them exist, {"0": "background"} and {"background": 0}."""
-    try:
-        pairs = [(k, v) if str(k).isdigit() else (v, k) for k, v in record["labels"].items()]
-        return {int(value): str(name) for value, name in pairs}
-    except (TypeError, ValueError):
-        raise UserError(f"{root / 'dataset.json'}: 'labels' must map values to names; correct it") from None
 
 
 def _values(path: Path) -> set[int]:

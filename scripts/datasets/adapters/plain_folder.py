@@ -57,15 +57,28 @@ def find_folder(
     table = None if values is None else LabelTable.of(values, ignored)
     if values is None and ignored:
         raise UserError("ignored needs values; name the values of the classes too, or set --ignore_index alone")
-    parts: list[str | None] = [part for part in PARTS if (root / part / "images").is_dir()]
     cases = []
-    for part in parts or [None]:
+    for part in _find_parts(root) or [None]:
         images, masks = root / (part or "") / "images", root / (part or "") / "masks"
         for name, patient, image, mask in _find_pairs(images, masks, patient_pattern):
             cases.append(
                 Case(name, str(image), str(mask), patient, part, table, channel=channel, private=not keep_names)
             )
     return cases
+
+
+def _find_parts(root: Path) -> list[str | None]:
+    """The official parts, none where ``images`` and ``masks`` lie in the folder itself."""
+    held = [folder for folder in list_folder(root) if (folder / "images").is_dir() or (folder / "masks").is_dir()]
+    parts = [part for part in PARTS if root / part in held]
+    for folder in held:
+        if folder.name not in PARTS and (parts or not (root / "images").is_dir()):
+            raise UserError(
+                f"holds images or masks and is none of the parts {', '.join(PARTS)}; rename it", path=folder
+            )
+    if parts and ((root / "images").is_dir() or (root / "masks").is_dir()):
+        raise UserError(f"holds images or masks and the parts {', '.join(parts)} too; keep one of both", path=root)
+    return list(parts)
 
 
 def _find_pairs(images: Path, masks: Path, pattern: str | None) -> list[tuple[str, str, Path, Path]]:

@@ -42,6 +42,7 @@ def find_promise12(dataset_dir: str | Path) -> list[Case]:
     if not root.is_dir():
         raise MissingFileError(f"dataset_dir {root} is not a folder; give the folder that holds CaseXX.mhd")
     headers = sorted(filter(is_metaimage, walk_folder(root)), key=lambda path: (path.name, path))
+    _refuse_other_spellings(headers)
     images = [path for path in headers if _IMAGE.fullmatch(path.name)]
     if not images:
         raise MissingFileError(f"no PROMISE12 case (CaseXX.mhd) under {root}; the expected tree is in docs/datasets.md")
@@ -58,6 +59,14 @@ def find_promise12(dataset_dir: str | Path) -> list[Case]:
             raise UserError(f"{image} and {cases[image.stem].image} have the same name; keep one of them")
         cases[image.stem] = Case(name=image.stem, image=str(image), label=str(labels[0]), patient=image.stem)
     return list(cases.values())
+
+
+def _refuse_other_spellings(headers: list[Path]) -> None:
+    """A case of another spelling would be left out without a word."""
+    for path in headers:
+        for pattern in (_IMAGE, _MASK):
+            if re.fullmatch(pattern.pattern, path.name, re.IGNORECASE) and not pattern.fullmatch(path.name):
+                raise UserError("is spelled otherwise than Case00.mhd or Case00_segmentation.mhd; rename it", path=path)
 
 
 def _refuse_lone_masks(headers: list[Path]) -> None:

@@ -10,6 +10,14 @@ from ...errors import MissingFileError, UserError
 from ...formats.listing import list_folder, spell
 
 _ENDINGS = (".nii.gz",)
+# Of images, wherever one of them is not wanted: left out, its case would be missing without a word.
+_IMAGES = frozenset(
+    (
+        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".j2k", ".heic",
+        ".heif", ".avif", ".ico", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".nii", ".gz", ".bz2", ".xz", ".zst", ".hdr",
+        ".img", ".mhd", ".mha", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc", ".npy", ".npz", ".dcm", ".dicom", ".ima",
+    )
+)  # fmt: skip
 
 
 def open_root(dataset_dir: str | Path, expected: str) -> Path:
@@ -39,17 +47,24 @@ def files_by_stem(folder: Path, wanted: Callable[[Path], bool], *, optional: boo
 
     Raises:
         FileNotFoundError: there is no such folder, or no wanted file in it and ``optional`` is False.
-        ValueError: two files have one stem, so that no one can tell which is meant.
+        ValueError: two files have one stem, so that no one can tell which is meant, or an image is of another format.
     """
     if not folder.is_dir():
         raise MissingFileError("is not a folder; the expected tree is in docs/datasets.md", path=folder)
     found: dict[str, Path] = {}
-    for path in filter(wanted, list_folder(folder)):
-        if found.setdefault(stem_of(path), path) is not path:
+    for path in list_folder(folder):
+        if not wanted(path):
+            _refuse_image(path)
+        elif found.setdefault(stem_of(path), path) is not path:
             raise UserError(f"{path} and {found[stem_of(path)].name} have the same stem; keep one of them")
     if not found and not optional:
         raise MissingFileError(f"{folder} holds no file of a known format; the expected tree is in docs/datasets.md")
     return found
+
+
+def _refuse_image(path: Path) -> None:
+    if path.suffix.lower() in _IMAGES and not path.is_dir():
+        raise UserError("is of a format that is not read here (docs/datasets.md); convert it or remove it", path=path)
 
 
 def refuse_lone(images: dict[str, Path], masks: dict[str, Path]) -> None:

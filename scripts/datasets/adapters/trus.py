@@ -45,7 +45,13 @@ def find_trus(dataset_dir: str | Path, keep_names: bool = False) -> list[Case]:
     # A folder with a mask beside it is a series, one without is a patient's.
     patients = [path for path in folders if not path.name.endswith(_MARK) and f"{stem_of(path)}{_MARK}" not in stems]
     for folder in patients:
-        for name, image, mask in _find_scans(folder):
+        scans = _find_scans(folder)
+        if not scans:
+            raise MissingFileError(
+                "holds no scan (<scan>.dcm or a folder of a series); lay scans as <patient>/<scan>, or remove it",
+                path=folder,
+            )
+        for name, image, mask in scans:
             patient = stem_of(folder)
             cases.append(Case(f"{patient}_{name}", str(image), str(mask), patient, private=not keep_names))
     for name, image, mask in _find_scans(root, leave_out=patients):

@@ -15,7 +15,7 @@ from ..cases import Case, check_cases
 from ..class_presence import check_classes
 from ..datalist import Counts
 from ..pairs import read_pair
-from ..preparation_settings import check_size
+from ..preparation_settings import Settings, check_size
 from ..pseudonyms import publish
 from ..slice_grid import PixelSpacing, check_pixel_spacing
 from ..slices import count_classes, place_slices
@@ -73,19 +73,27 @@ def check_dataset(
         num_workers: threads; None or 0 takes a thread per core.
 
     Raises:
-        ValueError: one case or more is at fault; all are in the table, the message holds the first.
+        ValueError: a setting is one that preparing refuses; or one case or more is at fault: all are in the table, the
+            message holds the first.
     """
     check_cases(cases)
     check_split_unit(split_unit, split_file)
-    size, spacing = check_size(image_size), check_pixel_spacing(pixel_spacing)
+    settings = Settings(
+        name=name,
+        labels=tuple(labels),
+        image_size=check_size(image_size),
+        ignore_index=ignore_index,
+        in_channels=in_channels,
+        pixel_spacing=check_pixel_spacing(pixel_spacing),
+    )
     published = sorted(publish(cases, Path(prepared_dir).expanduser().resolve()), key=lambda case: case.name)
     check_cases(published)
     shown = choose_cases([case.name for case in published])
     look = partial(
         _look,
         labels=labels,
-        size=size,
-        pixel_spacing=spacing,
+        size=settings.image_size,
+        pixel_spacing=settings.pixel_spacing,
         ignore_index=ignore_index,
         in_channels=in_channels,
         shown=shown,
@@ -100,7 +108,9 @@ def check_dataset(
     errors = [row.error for row in rows if row.error is not None]
     if errors:
         raise UserError(f"{len(errors)} of {len(rows)} cases are at fault, the first: {errors[0]}")
-    for warning in check_classes([item.counts for item in looked], name=name, labels=labels, image_size=size):
+    for warning in check_classes(
+        [item.counts for item in looked], name=name, labels=labels, image_size=settings.image_size
+    ):
         logger.warning("%s", warning)
     for error in find_errors(facts, {case.name: case.patient for case in published}):
         raise UserError(f"{name}: {error}")
