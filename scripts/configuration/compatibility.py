@@ -54,6 +54,30 @@ def check_network_fits(
         )
 
 
+def check_loss_fits(loss: nn.Module, num_classes: int, device: torch.device | str) -> None:
+    """Refuse a loss that gives no finite number for one small image whose classes all are there.
+
+    Args:
+        loss: of logits (B, C, H, W) and labels (B, 1, H, W), uint8.
+        num_classes: C, the number of labels.
+        device: where the training computes.
+
+    Raises:
+        ValueError: the loss fails, or gives something else.
+    """
+    name = type(loss).__name__
+    labels = torch.arange(16 * num_classes, device=device).remainder(num_classes).view(1, 1, 16, num_classes)
+    try:
+        with torch.no_grad():
+            value = loss(torch.zeros(1, num_classes, 16, num_classes, device=device), labels.to(torch.uint8))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise UserError(f"loss ({name}) can't compare scores of {num_classes} classes with labels: {reason}") from error
+    if not isinstance(value, torch.Tensor) or value.numel() != 1 or not bool(value.isfinite()):
+        said = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) and value.numel() > 1 else str(value)
+        raise UserError(f"loss ({name}) gives {said} where one finite number is needed; set other values")
+
+
 def check_options(loss_name: str, acw_options: dict[str, Any], accumulation_steps: int) -> None:
     """Refuse options that would have no effect or make no sense.
 

@@ -1,9 +1,9 @@
 """What a person sees when a run stops: one line for an error of the user's, the whole traceback for one of ours.
 
 MONAI wraps an exception in a config component several times, so that the cause stands under pages of traceback. The
-hook here looks through the chain of causes for a ``UserError``, for a disk that is full or read-only, and for a
-misspelt argument of a config component. Everything else keeps its traceback. ``ADFL_TRACEBACK=1`` shows
-every traceback.
+hook here looks through the chain of causes for a ``UserError``, for a disk that is full or read-only, and for an
+argument of a config component that is misspelt or has an impossible value. Everything else keeps its traceback.
+``ADFL_TRACEBACK=1`` shows every traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import warnings
+from pathlib import Path
 from types import TracebackType
 
 from tqdm import tqdm
@@ -22,6 +23,9 @@ from ..errors import UserError
 from ..runs.processes import is_echo, names_lost_process
 from ..storage.home import provide_home
 
+SCRIPTS = Path(__file__).resolve().parents[1]
+COMPONENT = re.compile(r"Failed to instantiate component '([^']*)' with keywords: (\S*)")  # MONAI's words
+BUILDING_BLOCKS = ("scripts.networks", "scripts.losses")  # what they hand to PyTorch is what the configuration says
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complaint
 REFUSALS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOTDIR, errno.ENAMETOOLONG,
@@ -68,7 +72,24 @@ def user_message(error: BaseException) -> str | None:
         return (
             f"the config sets an argument that its component does not have: {cause}; see the component's documentation"
         )
-    return None
+    return _refused_value(chain)
+
+
+def _refused_value(chain: list[BaseException]) -> str | None:
+    """The line for a value that a component of another library refuses, such as an optimiser's ``betas: [2, 3]``."""
+    cause = chain[-1]
+    component = next((match for error in reversed(chain[:-1]) if (match := COMPONENT.match(str(error)))), None)
+    if component is None or not isinstance(cause, TypeError | ValueError | AssertionError):
+        return None
+    name, arguments = component.groups()
+    trace = cause.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    raised_here = trace is not None and Path(trace.tb_frame.f_code.co_filename).is_relative_to(SCRIPTS)
+    if raised_here or (name.startswith("scripts.") and not name.startswith(BUILDING_BLOCKS)):
+        return None
+    said = " ".join(str(cause).split()) or type(cause).__name__
+    return f"{name} can't be made of {arguments.replace(',', ', ')}: {said}; set other values in the configuration"
 
 
 def _is_full_or_read_only(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ import yaml
 
 from ..configuration.passwords import without_passwords
 from ..configuration.paths import without_paths
+from ..configuration.places import require_place
 from ..configuration.workflow import executed_config
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import remove_left_behind, write_text
@@ -97,17 +98,7 @@ def check_place(output_dir: str | Path, run_name: str, resume: bool | str | None
     require_plain_name(run_name)
     if run_name == LATEST or len(os.fsencode(run_name)) > LONGEST_NAME:
         raise UserError(f"run_name '{run_name[:60]}' can't be the name of a new run; choose another --run_name")
-    try:
-        root = Path(output_dir).expanduser().resolve()
-        there = next(path for path in (root, *root.parents) if path.exists())
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"output_dir {output_dir} can't be a folder: {error}; choose another --output_dir") from None
-    if not there.is_dir():
-        raise UserError(f"output_dir {output_dir} can't be made: {there} is a file; choose another --output_dir")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(
-            f"output_dir {output_dir} can't be written: {there} is closed to you; choose another --output_dir"
-        )
+    root = require_place(output_dir)
     if isinstance(resume, str):
         _run_to_resume(root, resume)
 

@@ -13,8 +13,13 @@ from .grid import plan_repeats
 from .study_file import Study
 
 
-def check_conditions(study: Study) -> None:
+def check_conditions(study: Study, *, prepare: bool = True) -> None:
     """Build the first run of each condition as far as its network and data, which prepares every data set once.
+
+    Args:
+        study: the study.
+        prepare: False leaves the data out, and looks at networks on the CPU, as a plan may be made on a machine that
+            has neither data nor GPU.
 
     Raises:
         UserError: a condition can't be trained; names it and what is wrong.
@@ -23,15 +28,17 @@ def check_conditions(study: Study) -> None:
         if run.fold != 0:
             continue
         try:
-            workflow = _quietly(list(run.files), **run.overrides)
+            device = {} if prepare else {"device": "$torch.device('cpu')"}
+            workflow = _quietly(list(run.files), **{**run.overrides, **device})
             workflow.initialize()
-            data = workflow.parser.get_parsed_content("data")
+            data = workflow.parser.get_parsed_content("data") if prepare else None
         except Exception as error:
             message = user_message(error)
             if message is None:
                 raise
             raise UserError(f"condition {run.condition} can't be trained: {message}") from error
-        _refuse_missing_fold(study, data)
+        if prepare:
+            _refuse_missing_fold(study, data)
 
 
 def _quietly(files: list[str], **overrides: Any) -> ConfigWorkflow:

@@ -66,6 +66,7 @@ def planning() -> None:
         other_bundle.planning(config)
         return
     study = _open(config)
+    check_conditions(study, prepare=False)
     print(describe_plan(study))
     block, reason = next_block(study)
     if config.get("commands"):

@@ -13,6 +13,7 @@ from typing import Any
 
 from monai.utils import path_to_sqlite_uri
 
+from ..configuration.places import require_place
 from ..errors import UserError
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
 from .file_values import number_between, one_of, refuse_unknown, study_name, whole_number
@@ -148,7 +149,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         tune=_tune(value["tune"], value["factors"]),
         hours=hours,
         paper_table=None if value["paper_table"] is None else whole_number(value["paper_table"], "paper_table", 2, 7),
-        output_dir=Path(value["output_dir"] or f"runs/studies/{name}").expanduser().resolve(),
+        output_dir=require_place(value["output_dir"] or f"runs/studies/{name}"),
         tracking_uri=_tracking_uri(value),
         jobs=whole_number(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),

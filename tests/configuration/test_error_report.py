@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,35 @@ def test_a_misspelt_argument_of_a_component_is_one_line() -> None:
     message = user_message(_caught(parser.get_parsed_content, "x"))
     assert message is not None
     assert "unexpected keyword argument 'batchsize'" in message
+
+
+@pytest.mark.parametrize(
+    ("component", "said"),
+    [
+        (
+            {"_target_": "torch.optim.SGD", "params": "$[__import__('torch').zeros(1)]", "lr": -1},
+            "Invalid learning rate",
+        ),
+        ({"_target_": "scripts.networks.UNet", "num_classes": 2, "dropout": 3}, "dropout probability"),
+        ({"_target_": "torch.nn.Linear", "in_features": "x", "out_features": 2}, "int"),
+    ],
+)
+def test_a_value_that_another_library_refuses_is_one_line_that_names_the_component(
+    component: dict[str, Any], said: str
+) -> None:
+    from monai.bundle import ConfigParser
+
+    message = user_message(_caught(ConfigParser({"x": component}).get_parsed_content, "x"))
+    assert message is not None
+    assert message.startswith(f"{component['_target_']} can't be made of {', '.join(list(component)[1:])}: ")
+    assert said in message
+
+
+def test_an_error_within_a_component_of_this_package_keeps_its_traceback() -> None:
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser({"x": {"_target_": "scripts.datasets.find_phantom", "dataset_dir": 3}})
+    assert user_message(_caught(parser.get_parsed_content, "x")) is None
 
 
 def load_what_is_not_there() -> None:

@@ -54,6 +54,13 @@ def test_an_output_dir_that_can_t_be_made_is_refused_before_anything_is_made(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_place_that_says_no_only_when_it_is_written_is_refused() -> None:
+    if not Path("/proc/self").is_dir():
+        pytest.skip("needs Linux's /proc")
+    with pytest.raises(ValueError, match="output_dir /proc/x can't be written: /proc"):
+        check_place("/proc/x", "r")
+
+
 @pytest.mark.parametrize("name", ["latest", "x" * 250, "../up", "", 7])
 def test_a_name_that_no_run_can_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="run_name"):

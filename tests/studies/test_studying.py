@@ -174,6 +174,21 @@ def test_a_condition_that_can_not_be_trained_is_refused_before_anything_runs(tmp
     assert not (tmp_path / "study" / "launches.json").exists()
 
 
+def test_a_plan_refuses_what_studying_refuses_before_any_data_are_there(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {**tiny_config(tmp_path)["settings"], "max_epochs": -3}
+    for name in ("planning", "studying"):
+        with pytest.raises(ValueError, match="condition ce can't be trained: max_epochs"):
+            command(tiny_config(tmp_path, settings=settings), name, tmp_path)
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_s_place_that_can_t_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name in ("planning", "studying", "reporting"):
+        with pytest.raises(ValueError, match=f"output_dir {tmp_path}/file can't be made: .* is a file"):
+            command(tiny_config(tmp_path, output_dir=str(tmp_path / "file")), name, tmp_path)
+
+
 def test_commands_for_another_scheduler_are_written_one_a_run(done: Path, tmp_path: Path) -> None:
     path = tmp_path / "commands.txt"
     lend_data(done, tmp_path)

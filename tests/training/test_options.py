@@ -296,6 +296,34 @@ def test_class_weights_of_other_classes_are_refused_before_training(folder: Path
     assert set((folder / "runs").glob("*")) == runs
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"optimizer::betas": [2, 3]}, "torch.optim.Adam can't be made of params, lr, "),
+        ({"lr_scheduler::step_size": 0}, "lr_scheduler (StepLR) can't go on behind epoch 1 of 3: ZeroDivisionError"),
+        ({"loss::gamma": -1}, "gamma must be finite and >= 0, got -1"),
+        ({"loss::reduction": "none"}, "loss (DualFocalLoss) gives shape (1, "),
+    ],
+)
+def test_an_optimiser_schedule_or_loss_that_can_t_train_leaves_no_run(
+    tmp_path: Path, overrides: dict[str, Any], said: str
+) -> None:
+    workflow = condition(tmp_path, **alone(max_epochs=3, **overrides))
+    workflow.initialize()
+    with pytest.raises(RuntimeError) as caught:
+        workflow.run()
+    assert said in str(user_message(caught.value))
+    assert not list((tmp_path / "runs").glob("*-phantom-*"))
+    assert not (tmp_path / "runs" / "latest").is_symlink()
+
+
+def test_a_loss_that_compares_other_shapes_is_refused() -> None:
+    from scripts.configuration.compatibility import check_loss_fits
+
+    with pytest.raises(ValueError, match="loss .CrossEntropyLoss. can't compare scores of 2 classes with labels: "):
+        check_loss_fits(nn.CrossEntropyLoss(), 2, "cpu")
+
+
 @pytest.mark.parametrize("loss", ["loss_adfl.yaml", "loss_ce.yaml"])
 def test_coloured_data_on_a_gray_network_are_refused_and_leave_no_run(tmp_path: Path, loss: str) -> None:
     fixed = {"in_channels": 3, "network_def::in_channels": 1, **NARROW["network_unet.yaml"]}

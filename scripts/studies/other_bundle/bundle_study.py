@@ -12,6 +12,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from ...configuration.places import require_place
 from ...errors import MissingFileError, UserError
 from ..factors import Condition, cross_levels, named_levels
 from ..file_values import number_between, one_of, refuse_unknown, study_name, whole_number
@@ -147,7 +148,7 @@ def read_bundle_study(config: Mapping[str, Any]) -> BundleStudy:
         margin=number_between(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=one_of(value["reference"], names, "reference"),
         unit=noun(value["unit"], "unit"),
-        output_dir=Path(value["output_dir"] or f"runs/studies/{name}").expanduser().resolve(),
+        output_dir=require_place(value["output_dir"] or f"runs/studies/{name}"),
         jobs=whole_number(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),
         content=json.loads(json.dumps({key: value[key] for key in CONTENT}, default=str)),
