@@ -6,9 +6,6 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-from monai.bundle.utils import merge_kv
-
 from ..configuration.paths import PLACES, without_paths
 from ..configuration.reading import BASE_CONFIG, load_config
 from ..inference.model import Member
@@ -16,12 +13,14 @@ from ..runs.resume import FREE_KEYS
 from ..runs.run_configuration import read_run_configuration
 
 CONFIGS = BASE_CONFIG.parent
-MULTI_GPU = "multi_gpu_train"
 SHIPPED = (FREE_KEYS | PLACES) - {"max_epochs"}  # keys that keep the values of train.yaml
 
 
-def training_twin(run_dir: Path) -> dict[str, Any]:
-    """``train.yaml`` with the parts and settings of a run, and with no place of the machine that it ran on."""
+def training_twin(run_dir: Path, member: Member) -> dict[str, Any]:
+    """``train.yaml`` with the parts and settings of a run, and with no place of the machine that it ran on.
+
+    The labels are the network's, also where the run has read them from its data set.
+    """
     shipped: dict[str, Any] = load_config()
     run = without_paths(read_run_configuration(run_dir))
     config = {key: value if key in SHIPPED else copy.deepcopy(run.get(key, value)) for key, value in shipped.items()}
@@ -30,24 +29,20 @@ def training_twin(run_dir: Path) -> dict[str, Any]:
         config["dataset_dir"] = data["dataset_dir"]
     if isinstance(config["network_def"], dict) and "pretrained_path" in config["network_def"]:
         config["network_def"]["pretrained_path"] = None
-    return config
+    return {**config, "labels": member.value("labels")}
 
 
 def twins(run_dir: Path, member: Member) -> dict[str, dict[str, Any]]:
-    """Every JSON file of ``configs/`` by its name without the ending."""
-    training = training_twin(run_dir)
-    found = {
-        "train": training,
-        "evaluate": load_config(CONFIGS / "evaluate.yaml"),
+    """Every JSON file of ``configs/`` by its name without the ending; overlays stay overlays.
+
+    MONAI Label lays ``multi_gpu_train`` behind a ``train`` with files of its own in it, which a complete one would take
+    away.
+    """
+    return {
+        "train": training_twin(run_dir, member),
         "inference": inference_twin(member),
+        **{name: load_config(CONFIGS / f"{name}.yaml") for name in ("evaluate", "multi_gpu_train")},
     }
-    overlay = CONFIGS / f"{MULTI_GPU}.yaml"
-    if overlay.is_file():
-        parser = ConfigParser(copy.deepcopy(training))
-        for key, value in load_config(overlay).items():
-            merge_kv(parser, key, value)  # "+key" and "a::b" as behind train.yaml
-        found[MULTI_GPU] = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
-    return found
 
 
 def inference_twin(member: Member) -> dict[str, Any]:

@@ -89,10 +89,13 @@ def test_folder_and_zip_hold_what_the_zoo_and_monais_tools_look_for(bundle: Path
         config = ConfigParser.load_config_file(str(bundle / "configs" / f"{name}.json"))
         assert config["network_def"] == NARROW
         assert config["image_size"] == 64
-    shared = ConfigParser.load_config_file(str(bundle / "configs" / "multi_gpu_train.json"))
-    assert not [key for key in shared if not key.isidentifier()]  # merged, not left as "+initialize"
+    shared = ConfigParser()
+    shared.read_config([str(bundle / "configs" / f"{name}.json") for name in ("train", "multi_gpu_train")])
     assert "join_processes" in str(shared["initialize"])
     assert "check_settings_before_start" in str(shared["initialize"])
+    assert shared["network_def"] == NARROW
+    overlay = ConfigParser.load_config_file(str(bundle / "configs" / "multi_gpu_train.json"))
+    assert not {"train", "cases", "initialize"} & set(overlay)  # it takes away nothing that the file before it has set
     weights = load_weights(bundle / "models" / "model.pt")
     loaded = load(NAME, bundle_dir=str(bundle.parent), device="cpu").state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in weights.items())
