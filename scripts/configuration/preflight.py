@@ -14,6 +14,7 @@ from .bundle_root import settle_bundle_root
 from .command_line import check_files, read_names
 from .compatibility import check_options
 from .error_report import report_user_errors
+from .handed_over import take_what_is_handed_over
 from .keys import refuse_unknown_keys
 from .overrides import read_yaml_words
 from .sections import check_sections
@@ -39,6 +40,7 @@ def check_settings_before_start() -> None:
     read_yaml_words()
     check_files()
     read_names()
+    take_what_is_handed_over()
     refuse_unknown_keys()
     check_sections()
     workflow = running_workflow()

@@ -3,6 +3,7 @@
 from ..formats.metaimage import MetaImageReader
 from .adapters.camvid import find_camvid
 from .adapters.cityscapes import find_cityscapes
+from .adapters.datalist import find_datalist
 from .adapters.nifti import find_nifti, nifti_labels
 from .adapters.phantom import find_phantom
 from .adapters.plain_folder import find_folder
@@ -22,6 +23,7 @@ __all__ = [
     "cityscapes_labels",
     "find_camvid",
     "find_cityscapes",
+    "find_datalist",
     "find_folder",
     "find_nifti",
     "find_phantom",

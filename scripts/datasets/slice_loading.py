@@ -52,7 +52,7 @@ class LoadSlice:
         return {**item, "image": torch.from_numpy(scaled), "label": torch.from_numpy(classes)}
 
     def _decode(self, item: dict[str, Any]) -> Arrays:
-        if Path(item["image"]).suffix != ".png":  # as MONAI Label hands over what its server holds
+        if Path(item["image"]).suffix != ".png":  # a volume, by an expression in place of the slices
             raise UserError(
                 "is no slice of a prepared data set; train on a folder of volumes with configs/data_nifti.yaml or "
                 "configs/data_folder.yaml and --dataset_dir",

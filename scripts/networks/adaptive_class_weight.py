@@ -73,6 +73,12 @@ class AdaptiveClassWeight(nn.Module):
 
     @torch.jit.unused
     @torch.no_grad()
+    def set_to_one(self) -> None:
+        """Let every class count once, as behind a network that has its weights folded in."""
+        self.raw_weight.fill_(0.0 if self.positive else 1.0)
+
+    @torch.jit.unused
+    @torch.no_grad()
     def fold_into(self, convolution: nn.Module) -> None:
         """Multiply the weights into a convolution whose output channels are the class scores.
 

@@ -126,7 +126,7 @@ def test_a_gray_volume_is_repeated_for_a_network_of_three_channels() -> None:
     assert torch.equal(data["image"][0], data["image"][2])
 
 
-def test_files_that_monai_label_hands_to_a_training_are_refused_in_one_line(image: Path) -> None:
+def test_volumes_in_place_of_slices_are_refused_in_one_line(image: Path) -> None:
     class Prepared:
         intensity_max, image_size, in_channels = 255, (8, 8), 1
 
