@@ -47,12 +47,13 @@ class Program:
     alone: tuple[str, ...] = ()
 
 
-# What the inference of MONAI Label takes; its server's other models ask for much more, torchvision of another build of
-# torch among it.
+# What the server of MONAI Label imports for volumes in a folder. Not here: torchvision, which is of another build of
+# torch, pydicom-seg, which does not take pydicom 3, and what its other models ask for.
 LABEL_NEEDS = (
     "expiring_dict", "expiringdict", "timeloop", "cachetools", "watchdog", "schedule", "python-dotenv",
     "pydantic-settings", "fastapi", "uvicorn", "python-multipart", "httpx", "pynrrd", "scikit-image", "einops",
-    "shapely", "jsonschema",
+    "shapely", "psutil", "pyjwt", "passlib", "requests-toolbelt", "google-auth", "dicomweb-client", "pynetdicom",
+    "girder-client", "SimpleITK",
 )  # fmt: skip
 PROGRAMS = {
     "nvflare": Program(("nvflare==2.9.0",), "nvflare_job.py", ("nvflare", "monai", "torch")),
@@ -67,9 +68,9 @@ PROGRAMS = {
     ),
     "label": Program(
         LABEL_NEEDS,
-        "label_inference.py",
+        "label_server.py",
         ("monailabel", "monai", "torch"),
-        ("monailabel==0.8.5", "pydicom-seg", "numpymaxflow"),  # these two ask for numpy below 2
+        ("monailabel==0.8.5", "numpymaxflow"),  # which asks for numpy below 2
     ),
 }
 
