@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fire.parser import DefaultParseValue
-from monai.bundle import ConfigParser
 
 from ..errors import UserError
+from .reading import load_config
 from .sections import KINDS
 from .workflow import running_workflow
 
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}(?![0-9a-zA-Z])")
 NAME_KEYS = ("run_name", "experiment_name")  # texts, whatever they look like
 
 
 def typed(option: str, arguments: Sequence[str] | None = None) -> str | None:
     """The text behind ``--option``, the last one where it stands twice; None without it or outside of the command."""
+    return dict(_options(arguments)).get(option)
+
+
+def _options(arguments: Sequence[str] | None = None) -> list[tuple[str, str | None]]:
+    """Every option as it was typed, with the text behind it."""
     if arguments is None:
         spec = getattr(sys.modules["__main__"], "__spec__", None)
         arguments = sys.argv[1:] if spec is not None and spec.name == "monai.bundle.__main__" else []
-    text = None
+    found = []
     for place, word in enumerate(arguments):
         name, equals, value = word.partition("=")
-        if name.lstrip("-").replace("-", "_") == option and name.startswith("-"):
+        if name.startswith("-"):
             text = value if equals else next(iter(arguments[place + 1 : place + 2]), None)
-    return text
+            found.append((name.lstrip("-").replace("-", "_"), text))
+    return found
 
 
 def read_names() -> None:
@@ -55,10 +63,48 @@ def check_files() -> None:
     Raises:
         ValueError: names the files.
     """
+    refuse_odd_files(_files())
+
+
+def _files() -> dict[str, dict[str, Any]]:
+    """The configuration files of the command line with their content."""
     text = typed("config_file")
     files = DefaultParseValue(text) if text else []
-    files = [files] if isinstance(files, str) else list(files)
-    refuse_odd_files({str(path): ConfigParser.load_config_file(path) for path in files})
+    return {str(path): load_config(path) for path in ([files] if isinstance(files, str) else list(files))}
+
+
+def refuse_number_signs() -> None:
+    """Refuse texts with ``#``: the command line takes what follows for a comment, MONAI takes the sign for ``::``.
+
+    ``--output_dir run#2`` would write into ``run``, ``/data#2`` into ``/data::2``. Colours of masks may have it.
+
+    Raises:
+        ValueError: names the option or the key of a file.
+    """
+    for name, text in _options():
+        _refuse_sign(f"--{name}", name, text)
+    for file, content in _files().items():
+        for place, text in _texts(content):
+            _refuse_sign(f"{file}: {place}", place, text)
+
+
+def _texts(config: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(config, dict | list):
+        yield place, config
+        return
+    for key, value in config.items() if isinstance(config, dict) else [("", item) for item in config]:
+        yield from _texts(value, "::".join(filter(None, (place, str(key)))))
+
+
+def _refuse_sign(where: str, place: str, text: Any) -> None:
+    if not isinstance(text, str) or text.startswith(("$", "@", "%", "-")):
+        return
+    rest = _COLOUR.sub("", text) if place.replace("#", "::").split("::")[-1] in ("values", "ignored") else text
+    if "#" in rest:
+        raise UserError(
+            f"{where} holds '#', which MONAI reads as '::' and the command line as a comment; rename what is meant, or "
+            "link to it by a name without '#'"
+        )  # without the text, which may be an address with a password
 
 
 def refuse_odd_files(contents: dict[str, dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 
 Key = int | str
+_COLOUR = re.compile("(?:#|::)([0-9a-fA-F]{6})")  # "::", since MONAI's configurations give "#" so
 # By so much do whole numbers differ from themselves after the slope of a header, or a resampling onto their own grid.
 WHOLE_TOLERANCE = 1e-3
 
@@ -100,11 +102,8 @@ def _keys(entry: Key | Sequence[Key]) -> tuple[Key, ...]:
 def _number(key: Key) -> int:
     if isinstance(key, int) and not isinstance(key, bool):
         return key
-    try:
-        if isinstance(key, str) and len(key) == 7 and key[0] == "#":
-            return int(key[1:], 16)
-    except ValueError:
-        pass
+    if isinstance(key, str) and (match := _COLOUR.fullmatch(key)):
+        return int(match[1], 16)
     raise UserError(f"a label table holds whole numbers or colours such as '#00ff80', got {key!r}")
 
 

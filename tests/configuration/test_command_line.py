@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
-from scripts.configuration.command_line import refuse_odd_files, typed
+from scripts.configuration.command_line import refuse_number_signs, refuse_odd_files, typed
 from scripts.errors import UserError
 from tests.workflows import CONFIGS, make_workflow
 
@@ -33,12 +34,57 @@ def test_a_name_that_the_command_line_reads_as_a_number_stays_as_typed(monkeypat
     with pytest.raises(RuntimeError) as info:
         workflow.initialize()  # not from the command line: what was written is not known
     assert "put it in quotes" in str(info.value.__cause__)
-    main = SimpleNamespace(__spec__=SimpleNamespace(name="monai.bundle.__main__"))
-    monkeypatch.setitem(sys.modules, "__main__", main)
-    monkeypatch.setattr(sys, "argv", ["monai.bundle", "run", "training", "--run_name", "2024_11_24"])
+    type_line(monkeypatch, "--run_name", "2024_11_24")
     workflow = make_workflow("train.yaml", **steps, run_name=20241124)
     workflow.initialize()
     assert workflow.parser.get_parsed_content("run_name") == "2024_11_24"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--output_dir", "/runs/a#2"], "--output_dir holds '#', which MONAI reads as '::'"),
+        (["--output_dir=a#2"], "--output_dir holds '#'"),  # the command line takes it for a, with a comment
+        (["--cases#patient_pattern", "(p#)"], "--cases#patient_pattern holds '#'"),
+        (["--cases::values", "['#000000','#ff']"], "--cases::values holds '#'"),
+        (["--labels", "['#000000','#ff0000']"], "--labels holds '#'"),  # no colours of a mask
+        (["--config_file", "part.yaml"], "part.yaml: data::place holds '#'"),
+        (["--tracking_uri", "http://u:secret#1@host"], "--tracking_uri holds '#'"),
+    ],
+)
+def test_a_text_that_would_not_be_kept_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    (tmp_path / "part.yaml").write_text("data: {place: '/a#b'}\ncases: {values: ['#000000']}\n")
+    monkeypatch.chdir(tmp_path)
+    type_line(monkeypatch, *words)
+    with pytest.raises(UserError) as error:
+        refuse_number_signs()
+    assert str(error.value).startswith(said)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--cases::values", "['#000000',['#ff0000','#00FF80']]"],
+        ["--cases#ignored", "['#010203']"],
+        ["--loss", "$@a#b"],
+        ["--output_dir", "/runs/a 2%"],
+        ["--output_dir", "--seed", "3"],
+    ],
+)
+def test_colours_of_masks_expressions_and_other_signs_are_kept(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    type_line(monkeypatch, *words)
+    refuse_number_signs()
+
+
+def type_line(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    main = SimpleNamespace(__spec__=SimpleNamespace(name="monai.bundle.__main__"))
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sys, "argv", ["monai.bundle", "run", "training", *words])
 
 
 def files(*names: str) -> dict[str, Any]:

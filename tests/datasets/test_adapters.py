@@ -47,8 +47,10 @@ def test_values_and_colours_become_classes(tmp_path):
     np.testing.assert_array_equal(read_pair(case, LABELS, 255, 3).label[:, :, 0].T, np.array([0, 1, 1, 255])[index])
     colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 128], [1, 2, 3]], dtype=np.uint8)
     write_picture(root / "masks" / "p0.png", colours[index])
-    (case,) = find_folder(root, values=["#000000", ["#ff0000", "#00ff80"]], ignored=["#010203"])
-    np.testing.assert_array_equal(read_pair(case, LABELS, 255, 3).label[:, :, 0].T, np.array([0, 1, 1, 255])[index])
+    for sign in ("#", "::"):  # as MONAI's configurations give it
+        table = [[f"{sign}{colour}" for colour in group] for group in (["000000"], ["ff0000", "00ff80"], ["010203"])]
+        (case,) = find_folder(root, values=table[:2], ignored=table[2])
+        np.testing.assert_array_equal(read_pair(case, LABELS, 255, 3).label[:, :, 0].T, np.array([0, 1, 1, 255])[index])
 
 
 @pytest.mark.parametrize("colour", [(0, 0xFF00, 0), (0, 1, 0x0100), (0xFF00, 0, 0)])
