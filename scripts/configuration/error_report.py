@@ -27,6 +27,7 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 COMPONENT = re.compile(r"Failed to instantiate component '([^']*)' with keywords: (\S*)")  # MONAI's words
 BUILDING_BLOCKS = ("scripts.networks", "scripts.losses")  # what they hand to PyTorch is what the configuration says
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complaint
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REFUSALS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOTDIR, errno.ENAMETOOLONG,
 }  # fmt: skip
@@ -54,12 +55,21 @@ def causes(error: BaseException) -> list[BaseException]:
     return chain
 
 
+def printable(text: str) -> str:
+    r"""A line without signs that a terminal obeys, such as the colours and directions that a file's name may hold.
+
+    >>> print(printable("a" + chr(27) + "[31mb.png"))
+    a\x1b[31mb.png
+    """
+    return _OBEYED.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+
+
 def user_message(error: BaseException) -> str | None:
     """The one line for an error that the user can fix, or None for any other error."""
     chain = causes(error)
     for cause in chain:
         if isinstance(cause, UserError) or _is_full_or_read_only(cause):
-            return re.sub(r"\s*[\r\n]\s*", " ", str(cause).strip())  # two spaces in a path stay two
+            return printable(re.sub(r"\s*[\r\n]\s*", " ", str(cause).strip()))  # two spaces in a path stay two
         if isinstance(cause, RuntimeError) and DEAD_WORKER.match(str(cause)):
             return (
                 f"a loader's worker was killed ({' '.join(str(cause).split())[:120]}); when memory was short, lower "

@@ -9,7 +9,7 @@ from ignite.engine import Engine
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
-from ..configuration.error_report import causes
+from ..configuration.error_report import causes, printable
 from ..errors import UserError
 from .records import CaseRecords
 
@@ -31,6 +31,8 @@ class InputDataset(Dataset):  # type: ignore[misc]  # MONAI has no types
         """The transformed image; or, with ``case``, ``fault`` where it is at fault, ``done`` where it is finished."""
         entry = self.data[index]
         try:
+            if entry["case"].fault:
+                raise UserError(entry["case"].fault)
             done = None if self.records is None else self.records.finished(entry["case"])
             if done is not None:
                 return {**entry, "done": done}
@@ -65,7 +67,7 @@ class CaseEvaluator(SupervisedEvaluator):  # type: ignore[misc]  # MONAI has no 
         try:
             super()._iteration(engine, batchdata)
         except Exception as error:
-            line, path = fault_of(error), str(batchdata["case"].path)
+            line, path = fault_of(error), printable(str(batchdata["case"].path))
             output = {"case": batchdata["case"], "fault": line if path in line else f"{path}: {line}"}
             engine.state.output = output
             return output
@@ -78,5 +80,5 @@ def fault_of(error: Exception) -> str:
     """The one line of a fault of the image's; any other error is raised again, such as a disk that is full."""
     for cause in causes(error):
         if isinstance(cause, UserError):
-            return " ".join(str(cause).split())
+            return printable(" ".join(str(cause).split()))
     raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,14 @@ from ..formats.reading import source_files
 MASK = "_segmentation"  # ends the name of every mask, and of PROMISE12's
 ALL = "all"
 _SHOWN = 5  # series that a refusal lists
+_LONGEST_NAME = 255 - 24  # bytes: what file systems take, less the endings of outputs and of files not yet whole
+# Names of images that nobody here reads, and that are told instead of left out.
+_UNREAD = frozenset(
+    (
+        ".gif", ".webp", ".jp2", ".j2k", ".heic", ".heif", ".avif", ".jfif", ".jpe", ".tga", ".ppm", ".pgm", ".pbm",
+        ".pnm", ".nrrd", ".nhdr", ".img", ".mgz", ".mgh", ".mnc",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,12 +111,18 @@ def _of_folder(folder: Path, root: Path, series: str | None) -> list[Input]:
             path for path in list_folder(folder) if not path.is_dir()
         ]  # what is no file is refused when it is read
         found = [_of_file(path, root) for path in files if _kind_by_name(path) and not _is_mask(path)]
+        found += [_unread(path, root) for path in files if path.suffix.lower() in _UNREAD and not _is_mask(path)]
     return found + _dicoms(folder, root, series)
 
 
 def _of_file(path: Path, root: Path) -> Input:
     kind = _kind_by_name(path)
     return Input(_named(path, root, _stem(path) if kind else path.stem), path, kind or "dicom")
+
+
+def _unread(path: Path, root: Path) -> Input:
+    fault = f"{path} is of a format that is not read; convert it (docs/inference.md)"
+    return Input(_named(path, root, path.stem), path, "", fault=fault)
 
 
 def _kind_by_name(path: Path) -> str:
@@ -197,12 +212,20 @@ def _with_unique_names(found: Sequence[Input]) -> list[Input]:
         else each
         for each in found
     ]
+    told = [_refuse_long_name(each) for each in told]
     seen: dict[str, Input] = {}
     for each in told:
         other = seen.setdefault(each.name, each)
         if other is not each:
             raise UserError(f"{each.path} and {other.path} would have outputs of one name, {each.name}; rename one")
     return told
+
+
+def _refuse_long_name(each: Input) -> Input:
+    size = len(os.fsencode(Path(each.name).name))
+    if each.fault or size <= _LONGEST_NAME:
+        return each
+    return replace(each, fault=f"{each.path} has a name of {size} bytes, too long for that of a mask; rename it")
 
 
 def _refuse_outputs_among_inputs(found: Sequence[Input], outputs: Path | None) -> None:

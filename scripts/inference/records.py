@@ -113,7 +113,7 @@ class CaseRecords:
             record = json.loads(self._path(case).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-        return record if isinstance(record, dict) else {}
+        return record if _is_record(record) else {}
 
     def _in_the_way(self, case: Input) -> list[Path]:
         """Every file in the place of an image's outputs."""
@@ -126,3 +126,16 @@ class CaseRecords:
         files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in case.files()]
         text = json.dumps([str(case.path), case.series_uid, files, self.settings], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_record(record: Any) -> bool:
+    """Whether a record is one that ``CaseRecords.write`` wrote, as far as it is used."""
+    if not isinstance(record, dict):
+        return False
+    files, earlier, result = (record.get(name, {}) for name in ("files", "earlier", "result"))
+    return (
+        all(isinstance(table, dict) for table in (files, earlier, result))
+        and all(isinstance(sha256, str) for sha256 in files.values())
+        and all(isinstance(hashes, list) for hashes in earlier.values())
+        and all(isinstance(result.get(name, []), list) for name in ("outputs", "flags", "notes", "classes"))
+    )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ignite.engine import Engine, Events
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tqdm import tqdm
 
+from ..configuration.error_report import printable
 from ..palette import class_colours, has_background
 from ..storage.atomic_files import write_text
 from .records import REPORT, CaseRecords
@@ -58,7 +61,7 @@ class InferenceReport:
         print(f"Segmented {count['new']} of {len(self.rows)}{before}: {self.records.output_dir}")
         for row in self.rows:
             if row["notes"] and row["status"] == "new":
-                print(f"{row['case']}: {'; '.join(row['notes'])}")
+                print(_in_utf_8(printable(f"{row['case']}: {'; '.join(row['notes'])}")))
         page = self.records.output_dir / REPORT / PAGE
         print(f"Look at {flagged} with a flag and {count['failed']} not segmented: {page}")
         if count["failed"]:
@@ -99,11 +102,16 @@ class InferenceReport:
             self._bar.close()
         folder = self.records.output_dir / REPORT
         lines = [{**row, **{key: "; ".join(row[key]) for key in ("outputs", "flags", "notes")}} for row in self.rows]
-        write_text(folder / CASES, as_csv(lines, _CASE_COLUMNS))
+        write_text(folder / CASES, _in_utf_8(as_csv(lines, _CASE_COLUMNS)))
         classes = [{"case": row["case"], **each} for row in self.rows for each in row["classes"]]
-        write_text(folder / CLASSES, as_csv(classes, _CLASS_COLUMNS))
-        write_text(folder / PAGE, render_page(self.rows, self.labels))
+        write_text(folder / CLASSES, _in_utf_8(as_csv(classes, _CLASS_COLUMNS)))
+        write_text(folder / PAGE, _in_utf_8(render_page(self.rows, self.labels)))
         self.records.close_folder()
+
+
+def _in_utf_8(text: str) -> str:
+    """A text whose names of files need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -127,8 +135,12 @@ def render_page(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> str
     colours = list(zip(labels, class_colours(labels), strict=True))[has_background(labels) :]
     # what a person should look at comes first
     order = sorted(rows, key=lambda row: (row["status"] != "failed", not row["flags"], row["case"]))
-    page: str = environment.get_template("page.html.j2").render(rows=order, colours=colours, number=_short)
+    page: str = environment.get_template("page.html.j2").render(rows=order, colours=colours, number=_short, link=_link)
     return page
+
+
+def _link(path: str) -> str:
+    return quote(os.fsencode(path))  # names of files need not be UTF-8
 
 
 def _short(value: float) -> str:

@@ -76,11 +76,23 @@ def choose_format(case: Input, volume: Volume, wanted: str | None) -> tuple[str,
     missing = why_no_segmentation(volume) if case.kind == "dicom" else "it is no DICOM image"
     if wanted == "dicom_seg" and missing:
         raise UserError(f"gets no DICOM segmentation: {missing}; set another --output_format", path=case.path)
+    sheared = volume.affine is not None and not _is_rectangular(volume.affine)
+    if wanted in ("mhd", "mha") and sheared:
+        raise UserError(
+            ": its axes are not at right angles, which MetaImage can't tell; set --output_format nifti", path=case.path
+        )
     if wanted is not None:
         return wanted, ""
+    if case.kind == "dicom" and missing and sheared:
+        return "nifti", f"written as NIfTI: {missing}"
     if case.kind == "dicom":
         return ("mhd", f"written as MetaImage: {missing}") if missing else ("dicom_seg", "")
     return {"nifti": "nifti", "picture": "png"}.get(case.kind) or case.path.suffix.lower()[1:], ""
+
+
+def _is_rectangular(affine: NDArray[np.float64]) -> bool:
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return np.allclose(axes.T @ axes, np.eye(3), atol=1e-3)
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], case: Input, volume: Volume, labels: Sequence[str]) -> Path:

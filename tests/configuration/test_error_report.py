@@ -60,6 +60,11 @@ def test_a_path_keeps_its_spaces_and_the_message_is_one_line() -> None:
     assert user_message(_caught(refuse)) == "/data/two  spaces/a.png is damaged"
 
 
+def test_what_a_terminal_would_obey_is_written_out() -> None:
+    said = user_message(UserError("is damaged", path="/a/\x1b[31mx\u202ey\x00.png"))
+    assert said == "/a/\\x1b[31mx\\u202ey\\x00.png is damaged"
+
+
 def test_a_misspelt_argument_of_a_component_is_one_line() -> None:
     from monai.bundle import ConfigParser
 

@@ -27,10 +27,10 @@ from scripts.formats.dicom_segmentation import read_segmentation
 from scripts.formats.reading import read_image
 from scripts.runs.lock import holder
 from scripts.runs.provenance import file_sha256
-from tests.dicom_files import make_enhanced, save, write_dicom, write_series
+from tests.dicom_files import make_enhanced, make_series, save, write_dicom, write_series
 from tests.inference.images import bright_object, segment
 from tests.inference.stub_run import write_run
-from tests.synthetic import write_mhd
+from tests.synthetic import write_mhd, write_picture
 
 TRUTH, IMAGE = bright_object()
 
@@ -386,3 +386,70 @@ def test_a_published_model_brings_its_settings_and_another_ones_are_refused(tmp_
     assert "50.00% to 60.00% in the training" in rows(tmp_path)["A"]["flags"]
     torch.save({"level": torch.tensor(0.4)}, models / "model.pt")
     assert "is of other weights" in refused(tmp_path, tmp_path / "in", **given)
+
+
+def test_names_that_no_mask_can_have_and_unread_formats_are_told(tmp_path: Path, capsys: Any) -> None:
+    source = tmp_path / "in"
+    for name in ("A", "x" * 232, "y" * 231):
+        write_picture(source / f"{name}.png", (IMAGE[..., 2].T // 5).astype(np.uint8))
+    for name in ("B.webp", "C.NRRD", "D_segmentation.webp", "notes.txt"):
+        (source / name).write_bytes(b"x")
+    assert segment(tmp_path, source) == 3
+    found = rows(tmp_path)
+    assert {name[:1]: row["status"] for name, row in found.items()} == {
+        "A": "new", "x": "failed", "y": "new", "B": "failed", "C": "failed",
+    }  # fmt: skip
+    said = capsys.readouterr().err
+    assert "x.png has a name of 232 bytes, too long for that of a mask; rename it" in said
+    assert "B.webp is of a format that is not read; convert it" in said
+
+
+def test_names_that_are_not_utf_8_or_move_a_terminal_are_reported(tmp_path: Path, capfd: Any) -> None:
+    source = tmp_path / "in"
+    write_picture(source / "A.png", (IMAGE[..., 2].T // 5).astype(np.uint8))
+    (source / "A.png").rename(source / os.fsdecode(b"\xff\xfe.png"))
+    (source / "B\x1b[31m.png").write_bytes(b"x")
+    assert segment(tmp_path, source) == 3
+    assert (tmp_path / "out" / os.fsdecode(b"\xff\xfe_segmentation.png")).is_file()
+    assert sorted(rows(tmp_path)) == ["B\x1b[31m", "\\udcff\\udcfe"]
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert 'src="overlays/%FF%FE.png"' in page
+    said = capfd.readouterr().err
+    assert "\\x1b[31m.png is damaged" in said
+    assert "\x1b[31m" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"files": [1]}',
+        '{"files": null}',
+        '{"files": {"a": 1}, "earlier": 5}',
+        '{"earlier": {"A_segmentation.png": 5}}',
+        '{"result": null}',
+    ],
+)
+def test_a_record_that_is_none_is_as_if_there_were_none(tmp_path: Path, capsys: Any, text: str) -> None:
+    source = tmp_path / "in"
+    write_picture(source / "A.png", (IMAGE[..., 2].T // 5).astype(np.uint8))
+    assert segment(tmp_path, source) == 0
+    (tmp_path / "out" / "report" / "records" / "A.json").write_text(text)
+    assert segment(tmp_path, source) == 3
+    assert "A_segmentation.png exists and inference did not write it" in capsys.readouterr().err
+    (tmp_path / "out" / "A_segmentation.png").unlink()
+    assert segment(tmp_path, source) == 0
+
+
+def test_axes_that_are_not_at_right_angles_get_no_metaimage(tmp_path: Path, capsys: Any) -> None:
+    source = tmp_path / "in"
+    planes = make_series(np.clip(IMAGE, 0, None).astype(np.uint16), FrameOfReferenceUID="")
+    for z, plane in enumerate(planes):  # a tilted gantry
+        plane.ImageOrientationPatient, plane.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0.8 * z, 3.0 * z]
+        save(plane, source / "scan" / f"{z}.dcm")
+    assert segment(tmp_path, source) == 0
+    written = tmp_path / "out" / "scan_segmentation.nii.gz"
+    np.testing.assert_array_equal(np.asarray(nib.load(written).dataobj), TRUTH)
+    np.testing.assert_allclose(nib.load(written).affine, read_image(source / "scan").affine, atol=1e-4)
+    assert segment(tmp_path, source, output_dir=str(tmp_path / "other"), output_format="mhd") == 3
+    assert "its axes are not at right angles, which MetaImage can't tell" in capsys.readouterr().err
