@@ -121,7 +121,9 @@ def _check_affine(path: Path, image: Any) -> NDArray[np.float64]:
             "write it with its geometry",
             path=path,
         )
-    if not np.allclose(steps, spacing[: len(steps)], rtol=_SAME_SPACING, atol=0.0):
+    # An image that was fitted to another or to an atlas (sform from 2 on) keeps its scanner's place in qform.
+    fitted = header["sform_code"] >= 2 and header["qform_code"] > 0
+    if not fitted and not np.allclose(steps, spacing[: len(steps)], rtol=_SAME_SPACING, atol=0.0):
         told, other = (" x ".join(f"{step:.4g}" for step in s) for s in (steps, spacing[: len(steps)]))
         raise UserError(
             f"tells two spacings, {told} mm (pixdim) and {other} mm (sform); leave the right one", path=path

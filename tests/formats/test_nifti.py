@@ -114,6 +114,16 @@ def test_two_spacings_that_differ_are_refused_and_rounding_is_not(tmp_path):
     path = changed(tmp_path / "a.nii", "pixdim", [1, 1, 1, 3, 0, 0, 0, 0])
     with pytest.raises(ValueError, match=r"tells two spacings, 1 x 1 x 3 mm \(pixdim\) and 0.5 x 0.7 x 3 mm \(sform\)"):
         read_nifti(path)
+    for codes, refused in (((1, 1), True), ((0, 2), True), ((1, 2), False), ((1, 4), False)):
+        image = nib.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), None)
+        image.set_qform(np.diag([1, 1, 3, 1]), codes[0])
+        image.set_sform(np.diag([0.5, 0.7, 3, 1]), codes[1])  # from 2 on fitted to another image, where qform stays
+        nib.save(image, tmp_path / "two.nii")
+        if refused:
+            with pytest.raises(ValueError, match="tells two spacings"):
+                read_nifti(tmp_path / "two.nii")
+        else:
+            assert read_nifti(tmp_path / "two.nii").spacing == pytest.approx((0.5, 0.7, 3))
     rounded = changed(tmp_path / "b.nii", "pixdim", [1, 0.501, 0.7, 3, 0, 0, 0, 0])
     assert read_nifti(rounded).spacing == pytest.approx((0.5, 0.7, 3))
     plane = nib.Nifti1Image(np.arange(6, dtype=np.int16).reshape(2, 3), np.diag([0.5, 0.7, 3, 1]))
