@@ -29,6 +29,7 @@ FREE_KEYS = {
     "run_name", "tracking_patience", "tracking_uri",
 }  # fmt: skip
 EPOCH_READERS = (
+    "check_optimisation",
     "initialize",
     "tracked_parameters",
     "train::trainer::max_epochs",
