@@ -19,7 +19,7 @@ from ..errors import MissingFileError, UserError
 from ..runs.provenance import file_sha256
 from ..runs.publishing import PROVENANCE
 from ..runs.resume import flatten
-from ..runs.run_configuration import read_run_configuration
+from ..runs.run_configuration import PLACES, read_run_configuration, run_labels
 from ..runs.run_files import CONFIG, MODEL
 from ..runs.run_folder import find_run_dir
 
@@ -132,8 +132,8 @@ def _of_run(run_dir: Path, weights: Path | None = None) -> Member:
     weights = weights or run_dir / MODEL
     if not weights.is_file():
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
-    settings = _settings(config)
-    return Member(weights, settings, training_shares(run_dir, Member(weights, settings).value("labels")))
+    labels = run_labels(run_dir, config)
+    return Member(weights, _settings({**config, "labels": labels}), training_shares(run_dir, labels))
 
 
 def _of_weights(weights: Path) -> Member:
@@ -150,6 +150,8 @@ def _of_weights(weights: Path) -> Member:
     try:
         record = json.loads(provenance.read_text(encoding="utf-8"))
         settings, sha256 = _settings(record["settings"]), record["sha256"]
+        if not isinstance(settings["labels"], list):  # they would be read from the images that are to be segmented
+            raise TypeError("labels")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{provenance} is damaged; publish the run again (make publish RUN=NAME)") from None
     if file_sha256(weights) != sha256:
@@ -158,12 +160,12 @@ def _of_weights(weights: Path) -> Member:
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in a training's configuration, and every key that they refer to."""
+    """The settings in a training's configuration, and every key that they refer to; never where its data lie."""
     found: dict[str, Any] = {}
     wanted = list(SETTINGS)
     while wanted:
         key = wanted.pop()
-        if key in found or key not in config:
+        if key in found or key not in config or key in PLACES:
             continue
         found[key] = config[key]
         wanted += [name for text in flatten(config[key]).values() for name in REFERENCE.findall(text)]

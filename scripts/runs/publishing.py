@@ -16,7 +16,7 @@ from ..storage.atomic_files import copy_atomically, write_text
 from .checkpoint import load, load_network
 from .provenance import file_sha256, git_revision, software_versions
 from .resume import comparable_sha256
-from .run_configuration import read_run_configuration
+from .run_configuration import read_run_configuration, run_labels
 from .run_files import BEST, MODEL, SPLIT, SUMMARY, evaluation_folder
 from .run_folder import find_run_dir, run_names
 
@@ -79,10 +79,11 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
         FileNotFoundError, ValueError: see ``publish_run``.
     """
     config = read_run_configuration(run_dir)
+    labels = run_labels(run_dir, config)
     weights = run_dir / MODEL
     if not weights.is_file():
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
-    _refuse_other_weights(config, weights)
+    _refuse_other_weights({**config, "labels": labels}, weights)
     best = load(run_dir / BEST).get("progress", {}).get("best", {}) if (run_dir / BEST).is_file() else {}
     split = json.loads((run_dir / SPLIT).read_text(encoding="utf-8")) if (run_dir / SPLIT).is_file() else {}
     summary = evaluation_folder(run_dir, "test") / SUMMARY
@@ -90,8 +91,11 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     return {
         "run": run_dir.name,
         "sha256": file_sha256(weights),
-        "settings": {key: value for key, value in without_paths(config).items() if key in SETTINGS},
-        "training_shares": training_shares(run_dir, config["labels"]) if isinstance(config["labels"], list) else {},
+        "settings": {
+            **{key: value for key, value in without_paths(config).items() if key in SETTINGS},
+            "labels": labels,
+        },
+        "training_shares": training_shares(run_dir, labels),
         "best_epoch": best.get("epoch"),
         "validation_dice_mean": best.get("score"),
         "test_scores": tested.get("scores"),  # null: not evaluated

@@ -7,6 +7,7 @@ would change the numbers is refused by name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ..configuration.reading import BASE_CONFIG, load_config
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import MissingFileError, UserError
 from .resume import FREE_KEYS, flatten, read_table
-from .run_files import CONFIG
+from .run_files import CONFIG, TRACKING
 
 # Keys that may differ from the run's: where things lie and how fast it goes. The split is compared by its hash, and
 # the precision is written beside the scores.
@@ -113,6 +114,26 @@ def read_run_configuration(run_dir: Path) -> dict[str, Any]:
     if "network_def" not in config:
         raise UserError(f"{path} is damaged: it holds no configuration of a training; put the run's own file back")
     return config
+
+
+def run_labels(run_dir: Path, config: Mapping[str, Any]) -> list[str]:
+    """The class names of a run as plain texts, also where its configuration read them from the data set.
+
+    What a run is used for names other data, or lies on a machine without its own: so what the run has recorded comes
+    before the data set, which is asked only where nothing is recorded.
+
+    Raises:
+        ValueError: nothing is recorded, and the run's data set is not there or can't be read.
+    """
+    if isinstance(config["labels"], list):
+        return [str(label) for label in config["labels"]]
+    try:
+        labels = json.loads((run_dir / TRACKING).read_text(encoding="utf-8"))["params"]["labels"]
+    except (OSError, ValueError, KeyError, TypeError):
+        labels = None
+    if not isinstance(labels, list) or not labels:
+        labels = ConfigParser(dict(config)).get_parsed_content("labels")
+    return [str(label) for label in labels]
 
 
 def _flat(config: dict[str, Any]) -> dict[str, str]:
