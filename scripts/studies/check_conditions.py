@@ -9,7 +9,10 @@ from monai.bundle import ConfigWorkflow
 
 from ..configuration.error_report import user_message
 from ..errors import UserError
+from .blocks import all_runs
+from .collect import refuse_other_data
 from .grid import plan_repeats
+from .status import read_status
 from .study_file import Study
 
 
@@ -24,6 +27,7 @@ def check_conditions(study: Study, *, prepare: bool = True) -> None:
     Raises:
         UserError: a condition can't be trained; names it and what is wrong.
     """
+    done = [s.run for s in read_status(study.output_dir, all_runs(study)) if s.state == "done" and s.run.role == "run"]
     for run in plan_repeats(study, [1]):
         if run.fold != 0:
             continue
@@ -31,7 +35,7 @@ def check_conditions(study: Study, *, prepare: bool = True) -> None:
             device = {} if prepare else {"device": "$torch.device('cpu')"}
             workflow = _quietly(list(run.files), **{**run.overrides, **device})
             workflow.initialize()
-            data = workflow.parser.get_parsed_content("data") if prepare else None
+            data: Any = workflow.parser.get_parsed_content("data") if prepare else None
         except Exception as error:
             message = user_message(error)
             if message is None:
@@ -39,6 +43,7 @@ def check_conditions(study: Study, *, prepare: bool = True) -> None:
             raise UserError(f"condition {run.condition} can't be trained: {message}") from error
         if prepare:
             _refuse_missing_fold(study, data)
+            refuse_other_data(study.output_dir, done, run, data.fingerprint)
 
 
 def _quietly(files: list[str], **overrides: Any) -> ConfigWorkflow:

@@ -174,6 +174,18 @@ def test_a_condition_that_can_not_be_trained_is_refused_before_anything_runs(tmp
     assert not (tmp_path / "study" / "launches.json").exists()
 
 
+def test_a_study_goes_on_with_no_data_but_those_of_its_finished_runs(done: Path, tmp_path: Path) -> None:
+    lend_data(done, tmp_path)
+    study = tiny_study(tmp_path)
+    first, *others = all_runs(study)
+    shutil.copytree(done / "study" / first.name, study.output_dir / first.name)
+    path = study.output_dir / first.name / "split.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fingerprint": "0" * 64}))
+    with pytest.raises(ValueError, match=f"run {first.name} in .* had other data than there are now"):
+        command(tiny_config(tmp_path), "studying", tmp_path)
+    assert not [run.name for run in others if (study.output_dir / run.name).exists()]
+
+
 def test_a_plan_refuses_what_studying_refuses_before_any_data_are_there(tmp_path: Path) -> None:
     settings: dict[str, Any] = {**tiny_config(tmp_path)["settings"], "max_epochs": -3}
     for name in ("planning", "studying"):
