@@ -6,6 +6,7 @@ import pytest
 from scripts.datasets import Case, cityscapes_labels, find_camvid, find_cityscapes, prepare_dataset
 from scripts.datasets.adapters.street_classes import CAMVID_CLASSES, camvid_colour_table, cityscapes_table
 from scripts.datasets.pairs import read_pair
+from scripts.datasets.splits import split_cases
 from tests.synthetic import random_picture, write_camvid, write_cityscapes, write_picture
 
 # Colours of CamVid's 32 classes and SegNet's groups, written down a second time from the data set's own list.
@@ -82,13 +83,25 @@ def test_the_segnet_layout_has_its_parts_and_ignores_void(tmp_path):
 
 def test_the_random_split_keeps_36_for_testing_and_is_seeded(tmp_path):
     write_camvid(tmp_path, {"train": 70, "val": 10})
-    with pytest.raises(ValueError, match="split must be one of official, random, got 'other'"):
+    with pytest.raises(ValueError, match="split must be one of official, drives, random, got 'other'"):
         find_camvid(tmp_path, split="other")
     first, again, other = (
         {case.name: case.part for case in find_camvid(tmp_path, split="random", split_seed=seed)} for seed in (0, 0, 1)
     )
     assert first == again != other
     assert [list(first.values()).count(part) for part in ("train", "val", "test")] == [8, 36, 36]
+
+
+def test_whole_drives_are_parted_into_folds_and_never_split(tmp_path):
+    names = [f"{drive}_{frame:06d}" for drive in ("0001TP", "0006R0", "0016E5") for frame in (6690, 8520, 8550)]
+    cases = find_camvid(write_original_camvid(tmp_path, [*names, "Seq05VD_f00000"]), split="drives")
+    assert {case.name: case.patient for case in cases} == {
+        name: name.split("_")[0] for name in [*names, "Seq05VD_f00000"]
+    }
+    splits = split_cases(cases, names, num_folds=4, seed=0)
+    tested = [{name.split("_")[0] for name in split["test"]} for split in splits]
+    assert all(len(drives) == 1 for drives in tested)
+    assert set.union(*tested) == {"0001TP", "0006R0", "0016E5", "Seq05VD"}
 
 
 def test_every_colour_stands_once():

@@ -30,7 +30,8 @@ from .street_classes import camvid_colour_table, camvid_index_table
 from .trees import files_by_stem, open_root, refuse_lone
 
 _PAPER_TEST = 36  # images of the paper's random test part
-_SPLITS = ("official", "random")
+_SPLITS = ("official", "drives", "random")
+_FRAME = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)")
 
 
 def find_camvid(dataset_dir: str | Path, split: str = "official", split_seed: int = 0) -> list[Case]:
@@ -38,9 +39,10 @@ def find_camvid(dataset_dir: str | Path, split: str = "official", split_seed: in
 
     Args:
         dataset_dir: folder in one of the layouts above.
-        split: "official", 367 for training, 101 for validation, 233 for testing by whole stretches of the drives; or
-            "random", 36 for testing as in the paper and as many for validation. Neighbouring frames are nearly
-            equal, so scores of a random split are too good.
+        split: "official", 367 for training, 101 for validation, 233 for testing by whole stretches of the drives;
+            "drives", each sequence a patient, to be parted into folds whole; or "random", 36 for testing as in the
+            paper and as many for validation. Neighbouring frames are nearly equal, so scores of a random split are
+            too good.
         split_seed: seed of the random split.
 
     Raises:
@@ -52,6 +54,8 @@ def find_camvid(dataset_dir: str | Path, split: str = "official", split_seed: in
     root = open_root(dataset_dir, "train and trainannot, or 701_StillsRaw_full and LabeledApproved_full")
     in_parts = any((root / f"{part}annot").is_dir() for part in PARTS)
     cases = _find_parts(root) if in_parts else _find_original(root)
+    if split == "drives":
+        return [replace(case, patient=_drive_and_frame(Path(case.image))[0], part=None) for case in cases]
     return cases if split == "official" else _part_at_random(cases, split_seed)
 
 
@@ -77,12 +81,16 @@ def _find_original(root: Path) -> list[Case]:
     return [Case(stem, str(path), str(masks[stem]), stem, _official_part(path), table) for stem, path in images.items()]
 
 
-def _official_part(path: Path) -> str:
-    """The part of a frame, by drive and frame number; these rules give the lists of SegNet's authors."""
-    match = re.fullmatch(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)", path.stem)
+def _drive_and_frame(path: Path) -> tuple[str, int]:
+    match = _FRAME.fullmatch(path.stem)
     if match is None:
         raise UserError(f"{path} is no frame of CamVid (such as 0001TP_006690.png); correct its name or remove it")
-    drive, frame = match[1], int(match[2])
+    return match[1], int(match[2])
+
+
+def _official_part(path: Path) -> str:
+    """The part of a frame, by drive and frame number; these rules give the lists of SegNet's authors."""
+    drive, frame = _drive_and_frame(path)
     if drive == "0001TP":
         return "train" if frame <= 8520 else "test"
     if drive == "0016E5":
