@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runs.run_files import SPLIT
-from .prepared import DATASET_JSON
+from .datalist import read_datalist
 from .slice_grid import SliceGrid
 
 
@@ -25,7 +25,7 @@ def training_shares(run_dir: Path, labels: Sequence[str]) -> dict[str, list[floa
     try:
         split = json.loads((run_dir / SPLIT).read_text(encoding="utf-8"))
         prepared = run_dir.parent / "prepared" / f"{split['dataset']}-{split['fingerprint'][:12]}"
-        record = json.loads((prepared / DATASET_JSON).read_text(encoding="utf-8"))
+        record = read_datalist(prepared)
         names = set(split["cases"]["train"])
         cases = [case for case in record["cases"] if case["name"] in names]
         counts = [case["class_counts"] for case in cases]

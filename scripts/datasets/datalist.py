@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import MissingFileError, UserError
 from .cases import Case
 from .geometry import Geometry
 from .preparation_settings import FORMAT, Settings
 from .slices import IMAGES, LABELS, slice_name
 from .splits import Split, choose_splits, split_images
 
+DATASET_JSON = "dataset.json"
+_SHA256 = "sha256"  # of all the rest
 Counts = list[list[int]]  # of a case: for each slice, the pixels of each class
 
 
@@ -68,6 +73,40 @@ def describe(
         "numTraining": len(training),
         "training": training,
     }
+
+
+def write_datalist(folder: Path, record: dict[str, Any]) -> None:
+    """Write ``dataset.json``, sealed: its own SHA-256 stands in it."""
+    sealed = {**record, _SHA256: _hash(record)}
+    (folder / DATASET_JSON).write_text(json.dumps(sealed, indent=1) + "\n", encoding="utf-8")
+
+
+def read_datalist(folder: Path) -> dict[str, Any]:
+    """The content of ``dataset.json``, as it was written.
+
+    Raises:
+        FileNotFoundError: ``folder`` holds none.
+        ValueError: it can't be read, is of another version, or was changed since.
+    """
+    path = folder / DATASET_JSON
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist; give a folder that prepare_dataset has written")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise UserError(f"{path} is not readable JSON; delete {folder} and prepare it again") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT or _SHA256 not in record:
+        raise UserError(f"{folder} was prepared by another version of this bundle; delete it and prepare it again")
+    if record.pop(_SHA256) != _hash(record):
+        raise UserError(
+            f"{path} was changed since the data set was prepared; delete {folder}, correct the data set's own files or "
+            "settings, and prepare it again"
+        )
+    return record
+
+
+def _hash(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def deal_splits(record: dict[str, Any], *, num_folds: int, seed: int) -> list[Split]:

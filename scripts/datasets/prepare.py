@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from .checking.check_report import CHECK_PNG, Row, write_report
 from .checking.contact_sheet import choose_cases, draw_thumbnail
 from .class_presence import check_classes
 from .content_hashes import ContentHashes
-from .datalist import Counts, describe
+from .datalist import Counts, describe, write_datalist
 from .geometry import Geometry
 from .preparation_settings import Settings, check_size, fingerprint_cases
-from .prepared import DATASET_JSON, PreparedDataset
+from .prepared import PreparedDataset
 from .pseudonyms import publish
 from .slice_grid import check_pixel_spacing
 from .slices import IMAGES, LABELS, ORIGINAL_LABELS, write_case
@@ -164,7 +163,7 @@ def _write(
     )
     refuse_shared_images(cases, record["twins"])
     record |= {"fingerprint": fingerprint, "intensity_max": intensity_max}
-    (folder / DATASET_JSON).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_datalist(folder, record)
     warnings = [*absent, *find_warnings(facts)]
     for warning in warnings:
         logger.warning("check of %s: %s", settings.name, warning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -13,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError, UserError
-from .datalist import deal_images, deal_splits, image_id
+from .datalist import deal_images, deal_splits, image_id, read_datalist
 from .geometry import Geometry
-from .preparation_settings import FORMAT
 from .slice_grid import PixelSpacing, SliceGrid
 from .slices import ORIGINAL_LABELS, original_label_name
 from .splits import IMAGE_LEAKY, Split, hash_split, require_fold
-
-DATASET_JSON = "dataset.json"
 
 
 class PreparedDataset:
@@ -37,7 +33,7 @@ class PreparedDataset:
 
     Raises:
         FileNotFoundError: ``root`` holds no ``dataset.json``.
-        ValueError: ``dataset.json`` cannot be read or is of an older version, or there is no such fold.
+        ValueError: ``dataset.json`` can't be read, is of another version or was changed, or there is no such fold.
     """
 
     def __init__(
@@ -51,15 +47,7 @@ class PreparedDataset:
         split_unit: str = "patient",
     ) -> None:
         self.root = Path(root).expanduser().resolve()
-        path = self.root / DATASET_JSON
-        if not path.is_file():
-            raise MissingFileError(f"{path} does not exist; give a folder that prepare_dataset has written")
-        try:
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise UserError(f"{path} is not readable JSON; delete {self.root} and prepare it again") from None
-        if record.get("format") != FORMAT:
-            raise UserError(f"{self.root} was prepared by another version of this bundle; prepare its data set again")
+        record = read_datalist(self.root)
         deal = deal_images if split_unit == IMAGE_LEAKY else deal_splits
         splits = splits or deal(record, num_folds=num_folds, seed=split_seed)
         require_fold(fold, len(splits))

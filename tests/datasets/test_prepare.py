@@ -301,7 +301,10 @@ def test_a_prepared_folder_without_its_json_or_with_a_broken_one_is_refused(tmp_
     path = prepared.root / "dataset.json"
     record = path.read_text()
     path.write_text(record.replace(f'"format": {FORMAT}', '"format": 2'))
-    with pytest.raises(ValueError, match="was prepared by another version of this bundle; prepare its data set again"):
+    with pytest.raises(ValueError, match="by another version of this bundle; delete it and prepare it again"):
+        PreparedDataset(prepared.root)
+    path.write_text(json.dumps([json.loads(record)]))
+    with pytest.raises(ValueError, match="was prepared by another version"):
         PreparedDataset(prepared.root)
     path.write_text("{")
     with pytest.raises(ValueError, match=r"dataset\.json is not readable JSON; delete .* and prepare it again"):
@@ -309,6 +312,31 @@ def test_a_prepared_folder_without_its_json_or_with_a_broken_one_is_refused(tmp_
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"dataset\.json does not exist"):
         PreparedDataset(prepared.root)
+
+
+EDITS = {
+    "a key left out": lambda record: record.pop("training"),
+    "another kind of value": lambda record: record.update(cases={}),
+    "channels": lambda record: record.update(in_channels=3),
+    "white": lambda record: record.update(intensity_max=1),
+    "the fingerprint": lambda record: record.update(fingerprint="0" * 64),
+    "a patient": lambda record: record["cases"][0].update(patient_rank=record["cases"][1]["patient_rank"]),
+    "a slice of another case": lambda record: record["training"][0].update(case=record["training"][-1]["case"]),
+    "pixel counts": lambda record: record["training"][0]["class_counts"].reverse(),
+    "labels turned": lambda record: record.update(labels=dict(enumerate(reversed(record["labels"].values())))),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_dataset_json_that_was_changed_by_hand_is_refused(tmp_path, cases, edit):
+    path = run(cases, tmp_path / "out").root / "dataset.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record))  # other blanks change nothing
+    PreparedDataset(path.parent)
+    edit(record)
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"dataset\.json was changed since .* prepared; delete .*correct"):
+        run(cases, tmp_path / "out")
 
 
 def test_no_content_of_unchanged_cases_is_read_again(tmp_path, monkeypatch):
