@@ -27,10 +27,11 @@ class LoadInput(Transform):  # type: ignore[misc]  # MONAI has no types
 
     Args:
         in_channels: of the network, 1 for gray or 3 for colour.
+        channel: which channel of NIfTI files with four axes; None refuses files of several.
     """
 
-    def __init__(self, in_channels: int) -> None:
-        self.in_channels = in_channels
+    def __init__(self, in_channels: int, channel: int | None = None) -> None:
+        self.in_channels, self.channel = in_channels, channel
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Add ``volume``, the image as its file has it but without its numbers, and ``image``, float32 (C, X, Y, Z).
@@ -42,7 +43,7 @@ class LoadInput(Transform):  # type: ignore[misc]  # MONAI has no types
         if case.fault:
             raise UserError(case.fault)
         try:
-            volume = read_image(case.path, series_uid=case.series_uid)
+            volume = read_image(case.path, self.channel, series_uid=case.series_uid)
         except UserError:
             raise
         except OSError as error:

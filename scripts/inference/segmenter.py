@@ -69,7 +69,7 @@ class Segmenter:
         self.labels = tuple(members[0].value("labels"))
         first = members[0]
         grid = ResizeInPlane(first.value("image_size"), first.value("pixel_spacing"))
-        self.load = Compose([LoadInput(first.value("in_channels")), grid])
+        self.load = Compose([LoadInput(first.value("in_channels"), options["channel"]), grid])
         self.restore = Compose(
             [
                 RestoreGrid(options["probabilities"]),
@@ -122,6 +122,7 @@ def load_segmenter(
     flips: bool = False,
     min_voxels: int = 0,
     probabilities: bool = False,
+    channel: int | None = None,
 ) -> Segmenter:
     """Make a function that segments images with the network of a run.
 
@@ -134,6 +135,7 @@ def load_segmenter(
         flips: average over mirror images; see ``SliceBatches``.
         min_voxels: smaller connected components are removed; see ``RemoveSmallComponents``.
         probabilities: keep the probabilities of all classes too.
+        channel: which channel of NIfTI files with four axes; None refuses files of several.
 
     Raises:
         FileNotFoundError: there is no such run, or no weights.
@@ -146,7 +148,8 @@ def load_segmenter(
     network = assemble_network(members[0].value("network_def"), members, chosen)
     load_weights(network, members, chosen)
     inferer = SliceBatches(batch_size, flips)
-    return Segmenter(network, members, chosen, inferer, min_voxels=min_voxels, probabilities=probabilities)
+    options = {"min_voxels": min_voxels, "probabilities": probabilities, "channel": channel}
+    return Segmenter(network, members, chosen, inferer, **options)
 
 
 def _members(run_or_model: str | Path | Sequence[str], runs_dir: str | Path) -> list[Member]:

@@ -309,6 +309,8 @@ def test_wrong_names_and_weights_are_refused_in_one_line(tmp_path: Path) -> None
         ("min_component_voxels", -3, "min_component_voxels must be a whole number >= 0, got -3"),
         ("min_component_voxels", 2.5, "min_component_voxels must be a whole number >= 0, got 2.5"),
         ("min_confidence", "x", "min_confidence must be a number from 0 to 1, got 'x'"),
+        ("channel", "x", "channel must be null or a whole number >= 0, got 'x'"),
+        ("channel", -1, "channel must be null or a whole number >= 0, got -1"),
         ("min_confidence", 75, "min_confidence must be a number from 0 to 1, got 75"),
     ],
 )

@@ -40,6 +40,16 @@ def test_runs_are_named_by_name_folder_weights_or_list(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mask.array, truth)
 
 
+def test_a_channel_of_four_axes_is_segmented_where_it_is_named(tmp_path: Path) -> None:
+    truth, image = bright_object()
+    run = write_run(tmp_path / "runs")
+    nib.save(nib.Nifti1Image(np.stack([image[::-1], image], axis=-1), np.eye(4)), tmp_path / "case.nii")
+    segment = load_segmenter(run, runs_dir=tmp_path / "runs", channel=1)
+    np.testing.assert_array_equal(segment(tmp_path / "case.nii").array, truth)
+    with pytest.raises(ValueError, match="has 2 channels, none is chosen; choose one, 0 to 1 .*in inference by --chan"):
+        load_segmenter(run, runs_dir=tmp_path / "runs")(tmp_path / "case.nii")
+
+
 def test_reading_a_volume_takes_a_small_multiple_of_its_size_and_keeps_no_second_copy(tmp_path: Path) -> None:
     array = np.random.default_rng(0).integers(0, 1000, (128, 128, 80), dtype=np.int16)
     nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "case.nii")
