@@ -83,6 +83,7 @@ class RunTracker:
         self._iterations = 0  # of this process in this epoch
         self._trainer: Engine | None = None
         self._closed = False
+        self._first = True  # step of this process is yet to come
         self._figures: dict[str, int] = {}  # name: time of the last change
 
     def attach(self, engine: Engine) -> None:
@@ -127,7 +128,7 @@ class RunTracker:
         share_run([engine, self.evaluator], self._mirror)
         atexit.register(self._exit)
         self._uploader.start()
-        self._uploader.wake()
+        self._first = True
 
     def _epoch_started(self, _engine: Engine) -> None:
         self._epoch_start = time.perf_counter()
@@ -143,6 +144,9 @@ class RunTracker:
             self.journal.log_metrics({"train/loss": loss, "train/learning_rate": rate}, step)
         if time.perf_counter() - self._machine_time > MACHINE_INTERVAL:
             self._log_machine(step)
+        if self._first:  # not before: importing MLflow takes as long as all that comes before the first step
+            self._first = False
+            self._uploader.wake()
 
     def _epoch(self, engine: Engine) -> None:
         seconds = self._iteration_end - self._epoch_start  # of training alone: validation came in between
