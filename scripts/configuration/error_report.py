@@ -26,6 +26,13 @@ from ..storage.home import provide_home
 SCRIPTS = Path(__file__).resolve().parents[1]
 COMPONENT = re.compile(r"Failed to instantiate component '([^']*)' with keywords: (\S*)")  # MONAI's words
 BUILDING_BLOCKS = ("scripts.networks", "scripts.losses")  # what they hand to PyTorch is what the configuration says
+LOST_REFERENCES = {  # MONAI's words, and ours for what a user can mend
+    re.compile(r"the referring item `(.+?)` is not defined"): "the configuration refers to {}, which it does not have; "
+    "correct the name",
+    re.compile(r"Cannot locate class or function path: '(.+?)'"): "the configuration names {}, which can't be found; "
+    "correct its _target_, or install what it belongs to",
+    re.compile(r"detected circular references '(.+?)'"): "the configuration lets {} refer to itself; give it a value",
+}
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complaint
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REFUSALS = {
@@ -75,6 +82,9 @@ def user_message(error: BaseException) -> str | None:
                 f"a loader's worker was killed ({' '.join(str(cause).split())[:120]}); when memory was short, lower "
                 "--num_workers or --batch_size; a training goes on with --resume true"
             )
+        lost = _lost_reference(cause)
+        if lost is not None:
+            return lost
         if names_lost_process(cause):
             return "another process of this work has ended or can't be reached; a training goes on with --resume true"
     cause = chain[-1]
@@ -83,6 +93,15 @@ def user_message(error: BaseException) -> str | None:
             f"the config sets an argument that its component does not have: {cause}; see the component's documentation"
         )
     return _refused_value(chain)
+
+
+def _lost_reference(error: BaseException) -> str | None:
+    """The line for a name in the configuration that nothing has: a misspelt ``@key`` or ``_target_``."""
+    for words, line in LOST_REFERENCES.items():
+        found = words.search(str(error)) if isinstance(error, ValueError | ModuleNotFoundError) else None
+        if found:
+            return line.format(found[1])
+    return None
 
 
 def _refused_value(chain: list[BaseException]) -> str | None:

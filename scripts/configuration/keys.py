@@ -82,7 +82,7 @@ def _references(config: dict[str, Any]) -> set[str]:
     return {
         name
         for key, value in config.items()
-        for text in _strings(value)
+        for text in strings(value)
         for name in REFERENCE.findall(text)
         if name != key
     }
@@ -119,13 +119,13 @@ def _monai_keys() -> set[str]:
     return {entry["id"].split("::")[0] for entry in properties.values()}
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
     """Every string below a config value, keys left out."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _strings(item)
+            yield from strings(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _strings(item)
+            yield from strings(item)

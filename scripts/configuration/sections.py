@@ -23,6 +23,8 @@ KINDS = {
     "optimizer": ("optimizer", "optimizer_name"),
     "data": ("cases", "data_name"),
 }
+PART_KEYS = {kind: {*keys} for kind, keys in KINDS.items()}  # of which a part of a kind has one at least
+PART_KEYS["network"].add("network")
 
 
 def check_sections() -> None:

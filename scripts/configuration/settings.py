@@ -92,7 +92,7 @@ def check_settings(device: str | torch.device, **settings: float) -> None:
             raise UserError(f"{name} must be {NUMBERS[name]}, got {value!r}; set another --{name}")
     try:
         wanted = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise UserError(f"device must be cpu, cuda or cuda:N, got {device!r}; set another --device") from None
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         raise UserError(

@@ -58,6 +58,10 @@ def _quietly(files: list[str], **overrides: Any) -> ConfigWorkflow:
 
 
 def _refuse_missing_fold(study: Study, data: Any) -> None:
+    if study.num_folds == 1 and data.num_splits > 1:
+        raise UserError(
+            f"folds is 1, which asks for parts of the data set's own, and {data.name} has none; set folds to 3 or more"
+        )
     if study.run_folds > data.num_splits:
         raise UserError(
             f"folds asks for {study.run_folds}, but the data set {data.name} has {data.num_splits} split(s)"

@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from ..configuration.places import require_place
 from ..errors import UserError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LONGEST_NAME = 100  # of studies and conditions, with which folders of runs and experiments begin
 
 
 def study_name(name: Any) -> str:
     """The name of a study, which is also that of its folder."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UserError(f"study must name the study by letters, digits, '.', '_' and '-', got {name!r}")
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"study must have at most {LONGEST_NAME} characters, got {len(name)}")
     return name
+
+
+def one_line(value: Any, key: str) -> str:
+    r"""A text for people, its line breaks taken out; nothing is an empty one.
+
+    Raises:
+        UserError: it is no text.
+
+    >>> one_line("Which loss\nis best? ", "question"), one_line(None, "question")
+    ('Which loss is best?', '')
+    """
+    if value is not None and not isinstance(value, str):
+        raise UserError(f"{key} must be a text, got {value!r}; put it in quotes")
+    return " ".join((value or "").split())
+
+
+def folder_to_keep(value: Any, key: str) -> Path | None:
+    """A folder that a study writes into, absolute, or None; it is not made.
+
+    Raises:
+        UserError: it is no path, or can't be made or written.
+    """
+    return None if value is None else require_place(path_text(value, key), key)
+
+
+def path_text(value: Any, key: str) -> str:
+    """A path that a user gives.
+
+    Raises:
+        UserError: it is no text, or an empty one.
+    """
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise UserError(f"{key} must be a path, got {value!r}; put a name that looks like a number in quotes")
+    return value
 
 
 def refuse_unknown(given: Iterable[str], known: Mapping[str, Any], where: str) -> None:
@@ -29,11 +69,21 @@ def refuse_unknown(given: Iterable[str], known: Mapping[str, Any], where: str) -
 
 
 def one_of(value: Any, known: Iterable[str], key: str) -> str | None:
-    """A value that must be one of the conditions, or None."""
+    """A value that must be one of the conditions, or None; a number or truth is the condition that is called so."""
     known = list(known)
-    if value is not None and value not in known:
+    name = level_name(value) if isinstance(value, bool | int | float) else value
+    if name is not None and name not in known:
         raise UserError(f"{key} must be one of the conditions {', '.join(known)}, got {value!r}")
-    return None if value is None else str(value)
+    return None if name is None else str(name)
+
+
+def level_name(value: Any) -> str:
+    """What a level of a factor is called by its value.
+
+    >>> level_name(1e-3), level_name(True), level_name(8)
+    ('0.001', 'True', '8')
+    """
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def whole_number(value: Any, key: str, least: int, most: int) -> int:
@@ -47,7 +97,8 @@ def number_between(value: Any, key: str, above: float, most: float | None) -> fl
     """A number between two, both excluded, or None; without an upper one where that is None."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= above or (most and value >= most):
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value <= above or (most and value >= most):
         raise UserError(
             f"{key} must be a number above {above:g}{f' and below {most:g}' if most else ''}, got {value!r}"
         )

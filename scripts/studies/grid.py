@@ -102,12 +102,13 @@ def _plan(
         "output_dir": str(study.output_dir),
         "run_name": name,
         "experiment_name": study.name,
-        "num_folds": study.num_folds,
         "split_seed": repeat,
         "split_unit": "image_leaky" if study.leaky else "patient",
         "fold": fold,
         "seed": repeat * SEEDS_A_REPEAT + fold,  # first weights and order: one draw a run, the same for every loss
     }
+    if study.num_folds > 1:  # one is the data set's own parts, which no number of folds deals
+        own["num_folds"] = study.num_folds
     if rate is not None:
         own["learning_rate"] = rate
     if study.tracking_uri is not None:

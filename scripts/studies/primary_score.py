@@ -42,7 +42,8 @@ def check_score(score: Any, labels: Any, conditions: Sequence[Condition]) -> str
     known = (
         [*MEASURES] if not isinstance(labels, list) else [*MEASURES, *(f"{m}/{x}" for m in MEASURES for x in labels)]
     )
-    if measure not in MEASURES or (isinstance(labels, list) and label and label not in labels):
+    there = measure in MEASURES and not str(score).endswith("/")
+    if not there or (isinstance(labels, list) and label and label not in labels):
         raise UserError(f"score must be one of {', '.join(known)}, got {score!r}")
     for key in _GRID:
         if len({repr(each.settings.get(key)) for each in conditions}) > 1 and not measure.startswith(ORIGINAL):

@@ -13,12 +13,21 @@ from typing import Any
 
 from monai.utils import path_to_sqlite_uri
 
-from ..configuration.places import require_place
 from ..errors import UserError
+from .comparable import refuse_incomparable
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
-from .file_values import number_between, one_of, refuse_unknown, study_name, whole_number
+from .file_values import (
+    folder_to_keep,
+    number_between,
+    one_line,
+    one_of,
+    path_text,
+    refuse_unknown,
+    study_name,
+    whole_number,
+)
 from .primary_score import check_score
-from .slurm_settings import SETTINGS
+from .slurm_settings import read_slurm
 from .terms import noun
 
 COMMANDS = ("studying", "planning", "reporting")
@@ -125,12 +134,18 @@ def read_study(config: Mapping[str, Any]) -> Study:
     num_folds, run_folds = _folds(value)
     conditions = find_conditions(value["factors"], merged)
     _refuse_auto_precision(value["settings"], conditions)
+    configs = [{**merged, **base_config(each.files), **value["settings"], **each.settings} for each in conditions]
+    score = check_score(value["score"], configs[0].get("labels"), conditions)
+    refuse_incomparable(conditions, configs)
+    for key in ("dataset_dir", "commands"):
+        if value[key] is not None:
+            path_text(value[key], key)
     names = [condition.name for condition in conditions]
     content = {key: value[key] for key in CONTENT}
     hours = number_between(value["hours"], "hours", 0.0, None)
     return Study(
         name=name,
-        question=str(value["question"]).strip(),
+        question=one_line(value["question"], "question"),
         protocol=value["protocol"],
         files=files,
         settings={
@@ -142,21 +157,27 @@ def read_study(config: Mapping[str, Any]) -> Study:
         repeats=_repeats(value["repeats"], hours),
         num_folds=num_folds,
         run_folds=run_folds,
-        score=check_score(value["score"], merged.get("labels"), conditions),
+        score=score,
         margin=number_between(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=one_of(value["reference"], names, "reference"),
         unit=noun(value["unit"], "unit"),
-        tune=_tune(value["tune"], value["factors"]),
+        tune=_tune(value["tune"], value["factors"], configs),
         hours=hours,
         paper_table=None if value["paper_table"] is None else whole_number(value["paper_table"], "paper_table", 2, 7),
-        output_dir=require_place(value["output_dir"] or f"runs/studies/{name}"),
+        output_dir=_output_dir(value["output_dir"], name),
         tracking_uri=_tracking_uri(value),
         jobs=whole_number(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),
-        slurm=_slurm(value["slurm"]),
-        saved_runs=None if value["saved_runs"] is None else Path(str(value["saved_runs"])).expanduser().resolve(),
+        slurm=read_slurm(value["slurm"]),
+        saved_runs=folder_to_keep(value["saved_runs"], "saved_runs"),
         content=json.loads(json.dumps(content, default=str)),
     )
+
+
+def _output_dir(given: Any, name: str) -> Path:
+    folder = folder_to_keep(f"runs/studies/{name}" if given is None else given, "output_dir")
+    assert folder is not None  # for the types alone: a path has been given
+    return folder
 
 
 def _tracking_uri(value: Mapping[str, Any]) -> str | None:
@@ -192,11 +213,12 @@ def _folds(value: Mapping[str, Any]) -> tuple[int, int]:
     if isinstance(folds, Mapping):
         refuse_unknown(folds, {"number": None, "run": None}, "folds")
         number = whole_number(folds.get("number"), "folds::number", 1, 1000)
-        return number, whole_number(folds.get("run"), "folds::run", 1, number)
-    number = whole_number(folds, "folds", 1, 1000)
+        run = whole_number(folds.get("run"), "folds::run", 1, number)
+    else:
+        number = run = whole_number(folds, "folds", 1, 1000)
     if number == 2:
         raise UserError("folds must be 3 or more (train, validation, test), or 1 for a data set with parts of its own")
-    return number, number
+    return number, run
 
 
 def _repeats(repeats: Any, hours: float | None) -> int:
@@ -209,20 +231,12 @@ def _repeats(repeats: Any, hours: float | None) -> int:
     return int(LOOKS[-1])
 
 
-def _tune(tune: Any, factors: Iterable[str]) -> bool:
+def _tune(tune: Any, factors: Iterable[str], configs: Iterable[Mapping[str, Any]]) -> bool:
     if tune is None or not isinstance(tune, bool):
         raise UserError(f"tune must be true (each condition gets its learning rate) or false, got {tune!r}")
     if tune and "learning_rate" in factors:
         raise UserError("tune chooses the learning rate, which is also a factor of the study; leave one of them away")
+    for rate in (config.get("learning_rate") for config in configs):
+        if tune and number_between(rate, "learning_rate", 0.0, None) is None:
+            raise UserError(f"tune tries thirds and triples of learning_rate, which must be a number, got {rate!r}")
     return tune
-
-
-def _slurm(slurm: Any) -> Mapping[str, Any] | None:
-    if slurm is None or slurm is False:
-        return None
-    if slurm is True:
-        return {}
-    if not isinstance(slurm, Mapping):
-        raise UserError(f"slurm must be true or hold settings such as {{time: '04:00:00'}}, got {slurm!r}")
-    refuse_unknown(slurm, SETTINGS, "slurm")
-    return slurm

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import UserError
 
+LONGEST = 60  # of a noun
 EXAMPLES = {"unit": "patient or drive", "compared": "loss or network"}  # of nouns that a user gives, by key
 
 
@@ -61,8 +62,8 @@ def noun(value: object, key: str) -> str:
     """A word that a user gives for something, as the texts use it.
 
     Raises:
-        UserError: it is no text.
+        UserError: it is no text of one short line.
     """
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST:
         raise UserError(f"{key} must be a noun in the singular, such as {EXAMPLES[key]}, got {value!r}")
     return value.strip()

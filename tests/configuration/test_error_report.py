@@ -96,6 +96,23 @@ def test_a_value_that_another_library_refuses_is_one_line_that_names_the_compone
     assert said in message
 
 
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("@nothing", "the configuration refers to @nothing, which it does not have; correct the name"),
+        ("$@nothing + 1", "the configuration refers to @nothing, which it does not have; correct the name"),
+        ({"_target_": "no.such"}, "the configuration names no.such, which can't be found; correct its _target_, or"),
+        ("@x", "the configuration lets x refer to itself; give it a value"),
+    ],
+)
+def test_a_name_in_the_configuration_that_nothing_has_is_one_line(value: Any, line: str) -> None:
+    from monai.bundle import ConfigParser
+
+    message = user_message(_caught(ConfigParser({"x": value}).get_parsed_content, "x"))
+    assert message is not None
+    assert message.startswith(line)
+
+
 def test_an_error_within_a_component_of_this_package_keeps_its_traceback() -> None:
     from monai.bundle import ConfigParser
 

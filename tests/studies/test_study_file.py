@@ -14,6 +14,7 @@ from monai.bundle import ConfigParser
 from scripts.configuration.error_report import user_message
 from scripts.errors import UserError
 from scripts.studies.blocks import all_runs
+from scripts.studies.check_conditions import check_conditions
 from scripts.studies.factors import base_config
 from scripts.studies.grid import PlannedRun, plan_repeats, plan_tuning
 from scripts.studies.paper_rows import paper_rows
@@ -96,6 +97,90 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "tuned and set": ({"tune": True, "factors": {"learning_rate": [0.1, 0.2]}}, "tune chooses the learning rate"),
     "race with repeats": ({"hours": 2}, "hours makes the study a race, .* leave repeats away"),
     "no hours": ({"hours": -1, "repeats": None}, "hours must be a number above 0, got -1"),
+    "margin that is no number": ({"margin": float("nan")}, "margin must be a number above 0 and below 1, got nan"),
+    "hours without end": ({"hours": float("inf"), "repeats": None}, "hours must be a number above 0, got inf"),
+    "a level under two names": (
+        {"factors": {"loss": {"a": "ce", "b": {"loss": "ce", "max_epochs": 2}}}},
+        "conditions a and b differ in nothing but their names",
+    ),
+    "a level under two names, by a place": (
+        {"factors": {"loss": {"a": "fl", "b": {"loss": "fl", "loss::gamma": 2.0}}}},
+        "conditions a and b differ in nothing but their names",
+    ),
+    "a level that another factor undoes": (
+        {"factors": {"loss": {"a": {"loss": "ce", "learning_rate": 0.1}, "b": "fl"}, "learning_rate": [0.1, 0.2]}},
+        "factors loss and learning_rate both set learning_rate",
+    ),
+    "a part that another factor undoes": (
+        {"factors": {"loss": {"a": {"loss": "ce", "optimizer": "sgdm"}, "b": "fl"}, "optimizer": ["adam", "sgdm"]}},
+        "factors loss and optimizer both set optimizer",
+    ),
+    "a number and its text": ({"factors": {"loss": {1: "ce", "1": "fl", "b": "dfl"}}}, "has a level twice: 1, 1, b"),
+    "a name that no folder can have": ({"factors": {"loss": {"ä": "ce", "b": "fl"}}}, "can't name its runs' folders"),
+    "a name without end": ({"factors": {"loss": {"n" * 200: "ce", "b": "fl"}}}, "can't name its runs' folders"),
+    "a name in two lines": ({"factors": {"loss": {"a\nb": "ce", "b": "fl"}}}, "give it a name that can be read"),
+    "no name for a level": ({"factors": {"loss": {" ": "ce", "b": "fl"}}}, "give it a name that can be read"),
+    "classes as a factor": (
+        {"factors": {"include_background": [True, False]}},
+        "include_background is a factor, but decides which cases, classes or pixels are scored",
+    ),
+    "cases as a factor": (
+        {"factors": {"cases::num_cases": [6, 9]}},
+        "cases::num_cases is a factor, but decides which cases, classes or pixels are scored",
+    ),
+    "pixels by a place": (
+        {"factors": {"data_settings::image_size": [32, 48]}},
+        "data_settings::image_size is a factor, but decides which cases",
+    ),
+    "data in a level": (
+        {"factors": {"loss": {"a": "ce", "b": {"loss": "ce", "data": "trus"}}}},
+        "data is no factor",
+    ),
+    "leaky by a place": (
+        {"settings": {"data_settings::split_unit": "image_leaky"}},
+        "settings may not hold data_settings::split_unit: it takes @split_unit, which the study sets itself",
+    ),
+    "one seed by a place": (
+        {"factors": {"loss": {"a": "ce", "b": {"loss": "fl", "train::sampler::seed": 1}}}},
+        "may not hold train::sampler::seed: it takes @seed",
+    ),
+    "a section without the seed": (
+        {"settings": {"initialize": []}},
+        "settings may not hold initialize: it takes @seed",
+    ),
+    "no such place": ({"settings": {"max_epochs::x": 2}}, "settings: there is no place max_epochs::x"),
+    "a part of another kind": (
+        {"parts": {"network": str(CONFIGS / "loss_ce.yaml")}},
+        "loss_ce.yaml is no network part: it sets none of network, network_def, network_name",
+    ),
+    "rate that can't be tuned": (
+        {"tune": True, "settings": {"learning_rate": None}},
+        "tune tries thirds and triples of learning_rate, which must be a number, got None",
+    ),
+    "score of labels in settings": (
+        {"settings": {"labels": ["background", "gland"]}, "score": "dice/prostate"},
+        "score must be one of .*dice/gland.* got 'dice/prostate'",
+    ),
+    "score of nothing": ({"score": "dice/"}, "score must be one of .* got 'dice/'"),
+    "two folds of which one is run": ({"folds": {"number": 2, "run": 1}}, "folds must be 3 or more"),
+    "question": ({"question": ["a", "b"]}, "question must be a text, got .*; put it in quotes"),
+    "unit in two lines": ({"unit": "a\nb"}, "unit must be a noun in the singular"),
+    "name without end": ({"study": "n" * 300}, "study must have at most 100 characters, got 300"),
+    "output_dir": ({"output_dir": 20241124}, "output_dir must be a path, got 20241124"),
+    "no output_dir": ({"output_dir": " "}, "output_dir must be a path, got ' '"),
+    "saved_runs": ({"saved_runs": True}, "saved_runs must be a path, got True"),
+    "saved_runs in a file": ({"saved_runs": "/etc/passwd"}, "saved_runs /etc/passwd can't be made: .* is a file"),
+    "commands without a file": ({"commands": True}, "commands must be a path, got True"),
+    "dataset_dir": ({"dataset_dir": ["a"]}, "dataset_dir must be a path, got"),
+    "time that YAML reads as a number": (
+        {"slurm": yaml.safe_load("time: 12:00:00")},
+        "slurm::time must be .*got 43200",
+    ),
+    "line break for Slurm": ({"slurm": {"partition": "a\n#SBATCH --x"}}, "slurm::partition must be a text of one line"),
+    "options of Slurm in one text": ({"slurm": {"options": "--x"}}, "slurm::options must be a list such as"),
+    "no task at once": ({"slurm": {"at_once": 0}}, "slurm::at_once must be a whole number, 1 to 100000, got 0"),
+    "half a GPU": ({"slurm": {"gpus": 0.5}}, "slurm::gpus must be a whole number, 0 to 1000, got 0.5"),
+    "follow": ({"slurm": {"follow": "no"}}, "slurm::follow must be true or false, got 'no'"),
     "jobs": ({"jobs": 0}, "jobs must be a whole number, 1 to 1000, got 0"),
     "protocol": ({"protocol": "random"}, "protocol must be one of whole_patients, random_images_leaky"),
     "slurm": ({"slurm": {"tme": "1:00"}}, "unknown key 'tme' of slurm: did you mean time?"),
@@ -110,6 +195,37 @@ def test_a_wrong_study_file_is_refused_in_one_line(tmp_path: Path, case: str) ->
         read_study(tiny_config(tmp_path, **changes))
     assert user_message(error.value) == str(error.value)
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[1, 2]\n", "loss: [\n", "loss: {a: 1, a: 2}\n", "loss_name: a\nloss_name: b\n"]
+)
+def test_a_part_that_holds_no_keys_or_one_twice_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    part = tmp_path / "loss_own.yaml"
+    part.write_text(content)
+    with pytest.raises(
+        UserError, match="loss_own.yaml (holds no keys|can't be read|has the key '(a|loss_name)' twice)"
+    ):
+        read_study(tiny_config(tmp_path, factors={"loss": ["ce", str(part)]}))
+
+
+@pytest.mark.parametrize(
+    ("factors", "reference", "name"),
+    [({"batch_size": [2, 4]}, 2, "2"), ({"learning_rate": [0.001, 0.01]}, 1e-3, "0.001"),
+     ({"augmentation": [True, False]}, False, "False")],
+)  # fmt: skip
+def test_a_reference_is_found_by_the_value_that_its_level_is_named_by(
+    tmp_path: Path, factors: dict[str, Any], reference: Any, name: str
+) -> None:
+    assert tiny_study(tmp_path, factors=factors, reference=reference).reference == name
+
+
+def test_one_fold_takes_the_data_sets_own_parts(tmp_path: Path) -> None:
+    study = tiny_study(tmp_path, folds=1, repeats=2)
+    assert {(run.fold, run.overrides.get("num_folds")) for run in plan_repeats(study, [1, 2])} == {(0, None)}
+    check_conditions(study, prepare=False)
+    with pytest.raises(UserError, match="folds is 1, which asks for parts of the data set's own, and phantom has none"):
+        check_conditions(study)
 
 
 def test_two_hundred_runs_are_planned_alike_each_time_in_seconds(tmp_path: Path) -> None:
