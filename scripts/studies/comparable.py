@@ -42,9 +42,22 @@ def refuse_incomparable(conditions: Sequence[Condition], configs: Sequence[Mappi
                     f"{key} is a factor, but decides which cases, classes or pixels are scored, so that scores could "
                     "not be compared; set it once, in settings"
                 )
+    refuse_twins(conditions, [_in_place(config) for config in configs])
+
+
+def refuse_twins(conditions: Sequence[Condition], configs: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse conditions that differ in nothing but their names.
+
+    Args:
+        conditions: of the study.
+        configs: what is set for each.
+
+    Raises:
+        UserError: names the first two.
+    """
     seen: list[tuple[dict[str, Any], str]] = []
     for condition, config in zip(conditions, configs, strict=True):
-        trained = {key: value for key, value in _in_place(config).items() if key not in _NAMES}
+        trained = {key: value for key, value in config.items() if key not in _NAMES}
         twin = next((name for other, name in seen if other == trained), None)
         if twin is not None:
             raise UserError(

@@ -39,6 +39,26 @@ def one_line(value: Any, key: str) -> str:
     return " ".join((value or "").split())
 
 
+def truth(value: Any, key: str) -> bool:
+    """A true or false; no word for it, each of which would count as true.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise UserError(f"{key} must be true or false, got {value!r}")
+    return value
+
+
+def output_place(value: Any, name: str) -> Path:
+    """The folder of a study: as it is given, else of its name among the bundle's studies.
+
+    Raises:
+        UserError: it is no path, or can't be made or written.
+    """
+    return require_place(f"runs/studies/{name}" if value is None else path_text(value, "output_dir"))
+
+
 def folder_to_keep(value: Any, key: str) -> Path | None:
     """A folder that a study writes into, absolute, or None; it is not made.
 

@@ -21,6 +21,7 @@ from .file_values import (
     number_between,
     one_line,
     one_of,
+    output_place,
     path_text,
     refuse_unknown,
     study_name,
@@ -164,7 +165,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         tune=_tune(value["tune"], value["factors"], configs),
         hours=hours,
         paper_table=None if value["paper_table"] is None else whole_number(value["paper_table"], "paper_table", 2, 7),
-        output_dir=_output_dir(value["output_dir"], name),
+        output_dir=output_place(value["output_dir"], name),
         tracking_uri=_tracking_uri(value),
         jobs=whole_number(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),
@@ -172,12 +173,6 @@ def read_study(config: Mapping[str, Any]) -> Study:
         saved_runs=folder_to_keep(value["saved_runs"], "saved_runs"),
         content=json.loads(json.dumps(content, default=str)),
     )
-
-
-def _output_dir(given: Any, name: str) -> Path:
-    folder = folder_to_keep(f"runs/studies/{name}" if given is None else given, "output_dir")
-    assert folder is not None  # for the types alone: a path has been given
-    return folder
 
 
 def _tracking_uri(value: Mapping[str, Any]) -> str | None:

@@ -12,12 +12,21 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ...configuration.places import require_place
 from ...errors import MissingFileError, UserError
+from ..comparable import refuse_twins
 from ..factors import Condition, cross_levels, named_levels
-from ..file_values import number_between, one_of, refuse_unknown, study_name, whole_number
+from ..file_values import (
+    number_between,
+    one_line,
+    one_of,
+    output_place,
+    path_text,
+    refuse_unknown,
+    study_name,
+    whole_number,
+)
 from ..terms import noun
-from .bundle_config import has_place, load_config, per_case_metrics, refuse_unknown_keys
+from .bundle_config import has_place, load_config, one_form, per_case_metrics, refuse_unknown_keys
 
 COMMANDS = ("studying", "planning", "reporting")
 CONTENT: dict[str, Any] = {
@@ -129,13 +138,14 @@ def read_bundle_study(config: Mapping[str, Any]) -> BundleStudy:
     _overrides(train.settings, training, "train::settings")
     _overrides(evaluate.settings, evaluation, "evaluate::settings")
     conditions = _conditions(value["factors"], training)
+    refuse_twins(conditions, [_changed(training, {**settings, **each.settings}) for each in conditions])
     names = [condition.name for condition in conditions]
     everywhere = {key: override for key, override in settings.items() if has_place(key, evaluation)}
     evaluation.update({**everywhere, **evaluate.settings})
     same, repeats = _partitions(value["repeats"], training, "repeats", MOST_REPEATS)
     return BundleStudy(
         name=name,
-        question=str(value["question"]).strip(),
+        question=one_line(value["question"], "question"),
         bundle=bundle,
         train=train,
         evaluate=evaluate,
@@ -148,7 +158,7 @@ def read_bundle_study(config: Mapping[str, Any]) -> BundleStudy:
         margin=number_between(value["margin"], "margin", 0.0, 1.0) or 0.01,
         reference=one_of(value["reference"], names, "reference"),
         unit=noun(value["unit"], "unit"),
-        output_dir=require_place(value["output_dir"] or f"runs/studies/{name}"),
+        output_dir=output_place(value["output_dir"], name),
         jobs=whole_number(value["jobs"], "jobs", 1, 1000),
         threads=None if value["threads"] is None else whole_number(value["threads"], "threads", 1, 1000),
         content=json.loads(json.dumps({key: value[key] for key in CONTENT}, default=str)),
@@ -160,7 +170,7 @@ def _bundle(folder: Any) -> Path:
         raise UserError(
             "bundle must name the folder of the bundle that is studied, such as --bundle spleen_ct_segmentation"
         )
-    path = Path(str(folder)).expanduser().resolve()
+    path = Path(path_text(folder, "bundle")).expanduser().resolve()
     if not (path / "configs").is_dir():
         raise MissingFileError(f"{path} is no bundle: it has no folder configs/; bundle must name a bundle's folder")
     return path
@@ -182,7 +192,11 @@ def _workflow(given: Any, name: str, bundle: Path, before: tuple[str, ...]) -> W
         files = [*before, found[0]]
     if isinstance(files, str):
         files = [files]
-    return Workflow(tuple(map(str, files)), str(value["run_id"]), dict(value["settings"]))
+    if not isinstance(files, list | tuple) or not files or not all(isinstance(file, str) for file in files):
+        raise UserError(f"{name}::files must be a list of files, such as [configs/{name}.json], got {files!r}")
+    if not isinstance(value["settings"], Mapping):
+        raise UserError(f"{name}::settings must hold overrides of the bundle's keys, got {value['settings']!r}")
+    return Workflow(tuple(files), str(value["run_id"]), dict(value["settings"]))
 
 
 def _refuse_missing_ids(parser: ConfigParser, workflow: Workflow, standard: str) -> None:
@@ -217,6 +231,11 @@ def _level(factor: str, name: str, value: Any, parser: ConfigParser) -> Conditio
     several = isinstance(value, Mapping) and "_target_" not in value
     settings = dict(value) if several else {factor: value}
     return Condition(name, {factor: name}, (), _overrides(settings, parser, f"level {name} of factor {factor}"))
+
+
+def _changed(parser: ConfigParser, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some overrides that are not what the bundle has anyhow."""
+    return {one_form(key): value for key, value in overrides.items() if key not in parser or parser.get(key) != value}
 
 
 def _partitions(given: Any, parser: ConfigParser, key: str, most: int) -> tuple[bool, tuple[dict[str, Any], ...]]:

@@ -31,10 +31,11 @@ def check_plan(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Raises:
         UserError: a loss can't be built, runs would write into a shared folder, or cases that are tested are trained on
-            too, or tested in two folds; one line.
+            too, or tested in two folds, or conditions test different ones; one line.
     """
     first = runs[0]
     tested: dict[tuple[int, int], set[str] | None] = {}
+    by_condition: dict[str, set[str] | None] = {}
     for run in runs:
         place = run["repeat"], run["fold"]
         new_condition = (first["repeat"], first["fold"]) == place
@@ -50,6 +51,9 @@ def check_plan(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             finally:
                 sys.path.remove(str(tree))
         tested.setdefault(place, cases)
+        if new_condition:
+            by_condition[run["condition"]] = cases
+    _refuse_other_cases(by_condition)
     _refuse_shared_cases(tested)
     counts = [sum(len(cases) for (r, _), cases in tested.items() if r == first["repeat"] and cases is not None)]
     return {"cases": counts[0] if all(cases is not None for cases in tested.values()) else None}
@@ -95,6 +99,17 @@ def _cases(parser: ConfigParser, place: str) -> set[str] | None:
     if not isinstance(data, Sequence) or not all(isinstance(item, Mapping) and "image" in item for item in data):
         return None
     return {str(item["image"]) for item in data}
+
+
+def _refuse_other_cases(tested: Mapping[str, set[str] | None]) -> None:
+    (first, cases), *others = tested.items()
+    for name, own in others:
+        if own is not None and cases is not None and own != cases:
+            odd = min(own ^ cases)
+            raise UserError(
+                f"conditions {first} and {name} test different cases, such as {odd}, so that their scores can't be "
+                "compared; part the cases by folds or repeats, not by factors"
+            )
 
 
 def _refuse_shared_cases(tested: Mapping[tuple[int, int], set[str] | None]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from ...configuration.places import require_place
 from ...errors import UserError
 from ..decision import DEFAULT_MARGIN
-from ..file_values import number_between
+from ..file_values import number_between, one_line, path_text, truth
 from ..score_rows import score_table
 from ..terms import Terms, noun
 from .build import build_report
@@ -54,12 +55,15 @@ def report_scores(
         raise UserError(
             "no scores are named; add --from FILE, a CSV with the columns loss, repeat, fold, case and score"
         )
-    title = name or Path(scores).stem
-    if title != Path(title).name or title.startswith("."):
+    title = one_line(name, "name") or Path(path_text(scores, "from")).stem
+    if "\0" in title or title != Path(title).name or title.startswith("."):
         raise UserError(f"name must be a plain folder name, got '{title}'")
+    if not one_line(primary, "primary"):
+        raise UserError("primary must say what the column score holds, such as Dice")
     smallest = number_between(margin, "margin", 0.0, 1.0) or DEFAULT_MARGIN
     thing = noun(compared, "compared")
     unit = None if unit is None else noun(unit, "unit")
+    folder, leaky = require_place(output_dir), truth(leaky, "leaky")
     cases, notes = read_cases(scores)
     try:
         table = score_table(cases, leaky=leaky)
@@ -70,13 +74,13 @@ def report_scores(
         name=title,
         scores=cases,
         notes=notes,
-        question=question or "",
+        question=one_line(question, "question"),
         primary=primary,
         margin=smallest,
         reference=None if reference is None else str(reference),
         terms=Terms(thing, unit or grouped, parted="case" if table.leaky else ""),
         leaky=table.leaky,
     )
-    path = build_report(study, Path(output_dir) / title)
+    path = build_report(study, folder / title)
     logger.info("report: %s", path)
     return path

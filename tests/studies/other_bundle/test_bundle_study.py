@@ -96,6 +96,13 @@ def test_a_changed_bundle_makes_other_runs(folder: Path) -> None:
         ({"score": "val_iou"}, "saves for every case, val_mean_dice, got val_iou"),
         ({"scores": "val_iou"}, "unknown key 'scores' of the study file of another bundle: did you mean score?"),
         ({"train": {"run_id": "training"}}, "no id 'training'"),
+        ({"train": {"files": []}}, "train::files must be a list of files"),
+        ({"train": {"settings": [1]}}, "train::settings must hold overrides of the bundle's keys, got [1]"),
+        ({"bundle": "a\0b"}, "bundle must be a path, got"),
+        ({"question": ["a"]}, "question must be a text, got ['a']"),
+        ({"output_dir": ""}, "output_dir must be a path, got ''"),
+        ({"factors": {"loss": {"own": {}, "again": {"epochs": 2}}}}, "own and again differ in nothing but their names"),
+        ({"factors": {"epochs": {"a": 4, "b": 4.0}}}, "conditions a and b differ in nothing but their names"),
         ({"evaluate": {"files": ["configs/test.json"]}}, "no configs/test.json in the bundle"),
     ],
 )
@@ -132,6 +139,14 @@ def test_a_new_argument_of_a_class_and_a_key_that_others_refer_to_are_taken(fold
     assert [condition.name for condition in study.conditions] == ["a", "b"]
     with pytest.raises(UserError, match="no key 'loss::lamda_dice'"):
         read_bundle_study(config(folder, settings={"loss::lamda_dice": 0.5}))
+
+
+def test_conditions_that_test_different_cases_are_refused(folder: Path) -> None:
+    fewer = "$sorted(glob.glob(@dataset_dir + '/imagesTr/*.nii.gz'))[1:-1]"
+    labels = fewer.replace("images", "labels")
+    factors = {"cases": {"all": {}, "fewer": {"images": fewer, "labels": labels}}}
+    with pytest.raises(UserError, match="conditions all and fewer test different cases, such as .*part the cases by"):
+        look(folder, factors=factors, folds=1)
 
 
 def look(folder: Path, **changes: Any) -> dict[str, Any]:

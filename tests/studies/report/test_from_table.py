@@ -35,6 +35,11 @@ def test_the_command_reports_a_table_of_scores(tmp_path: Path) -> None:
     assert "no column patient" in text
 
 
+def test_an_output_dir_that_is_no_path_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="output_dir must be the path of a folder, got 3"):
+        report_scores(str(table(tmp_path)), 3)  # type: ignore[arg-type]
+
+
 def test_scores_that_cannot_be_compared_name_their_file(tmp_path: Path) -> None:
     path = tmp_path / "theirs.csv"
     path.write_text("loss,case,score\nce,a,0.5\nce,b,0.6\n")
@@ -50,6 +55,11 @@ def test_scores_that_cannot_be_compared_name_their_file(tmp_path: Path) -> None:
         ({"margin": "small"}, "margin must be a number above 0 and below 1, got 'small'"),
         ({"margin": 0}, "margin must be a number above 0 and below 1, got 0"),
         ({"margin": 1}, "margin must be a number above 0 and below 1, got 1"),  # in percent
+        ({"scores": 3}, "from must be a path, got 3"),
+        ({"name": 20241124}, "name must be a text, got 20241124; put it in quotes"),
+        ({"question": ["a"]}, "question must be a text, got"),
+        ({"primary": None}, "primary must say what the column score holds"),
+        ({"leaky": "no"}, "leaky must be true or false, got 'no'"),  # a text counts as true
         ({"reference": "other"}, "the reference other is no condition of the study"),
     ],
 )
