@@ -44,7 +44,6 @@ SHARED = {
     "augmentation": "augmentation",
     "precision": "precision",
 }
-LEAKY = "images dealt at random, whatever {unit} they show, so that those of one {unit} are in training and test part"
 
 
 def study_record(study: Study, study_file: str, commands: Sequence[str]) -> StudyRecord:
@@ -71,7 +70,7 @@ def study_record(study: Study, study_file: str, commands: Sequence[str]) -> Stud
         name=study.name,
         scores=scores,
         question=study.question,
-        primary=score_title(study.score),
+        primary=score_title(study.score, configured(study, study.conditions[0])["include_background"] is True),
         margin=study.margin,
         reference=study.reference,
         terms=terms,
@@ -156,7 +155,7 @@ def _settings(study: Study, terms: Terms) -> tuple[dict[str, str], dict[str, dic
         f"{terms.things}"
     )
     if study.leaky:
-        found["protocol"] = LEAKY.format(unit=terms.unit)
+        found["protocol"] = f"images dealt at random, so that {terms.leak}"
     return found, differing, varied
 
 

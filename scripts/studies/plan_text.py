@@ -56,7 +56,7 @@ def _grid(study: Study, runs: int, terms: Terms) -> Iterator[str]:
         equal = f"equal learning rates {terms.equal_rates}"
         yield f"  {'tuning':<12} none: {equal if len(set(rates.values())) == 1 else by_value(rates)}"
     if study.leaky:
-        yield f"  {'protocol':<12} LEAKY, as in the paper: images of one {terms.unit} are in training and test part"
+        yield f"  {'protocol':<12} LEAKY, as in the paper: {terms.leak}"
     yield f"  {'runs':<12} {most}{runs}, in {study.output_dir}"
 
 

@@ -11,7 +11,7 @@ from .factors import Condition
 ORIGINAL = "original/"  # before a score in the size of the files, see docs/scores.md
 _OVERLAP = ("dice", "iou")
 MEASURES = (*_OVERLAP, *(ORIGINAL + measure for measure in _OVERLAP))
-_MEANS = {"dice": "mean foreground Dice", "iou": "mean foreground IoU"}
+_NAMES = {"dice": "Dice", "iou": "IoU"}
 _GRID = ("image_size", "pixel_spacing")  # what decides which pixels slices are scored on
 
 
@@ -54,13 +54,13 @@ def check_score(score: Any, labels: Any, conditions: Sequence[Condition]) -> str
     return str(score)
 
 
-def score_title(score: str) -> str:
-    """A score in words.
+def score_title(score: str, background: bool = False) -> str:
+    """A score in words; ``background``: class 0 is one of the scored classes, as in street scenes.
 
-    >>> score_title("original/dice"), score_title("iou/prostate")
-    ('mean foreground Dice, in the size of the files', 'IoU of prostate')
+    >>> score_title("original/dice"), score_title("iou/prostate"), score_title("iou", background=True)
+    ('mean foreground Dice, in the size of the files', 'IoU of prostate', 'mean IoU')
     """
     measure, label = split_score(score)
-    plain = measure.removeprefix(ORIGINAL)
-    title = f"{'Dice' if plain == 'dice' else 'IoU'} of {label}" if label else _MEANS[plain]
+    name = _NAMES[measure.removeprefix(ORIGINAL)]
+    title = f"{name} of {label}" if label else f"mean {'' if background else 'foreground '}{name}"
     return f"{title}, in the size of the files" if measure.startswith(ORIGINAL) else title

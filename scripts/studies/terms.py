@@ -42,6 +42,13 @@ class Terms:
         return plural(self.parted or self.unit)
 
     @property
+    def leak(self) -> str:
+        """What lies in training and test parts where the parts were dealt at random."""
+        if self.parted in ("", self.unit):
+            return f"nearly equal {self.parts} may be in training and test part"
+        return f"{self.parts} of one {self.unit} are in training and test part"
+
+    @property
     def equal_rates(self) -> str:
         """What equal learning rates do to the comparison."""
         return "favour losses with larger gradients" if self.losses_differ else f"can favour one of the {self.things}"

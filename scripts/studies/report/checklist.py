@@ -7,6 +7,7 @@ doi:10.1148/ryai.240300) and MICCAI's reproducibility checklist; the wording is 
 from __future__ import annotations
 
 from .context import Context
+from .exploratory import zeros_by_class
 from .limits import cautions
 from .rates import by_value, rates_in_words
 from .tables import Cell, Table, number
@@ -54,6 +55,8 @@ def _data(context: Context) -> list[Item]:
     parted = (
         f"{terms.parts} of one {terms.unit} lie in training and test parts"
         if table.leaky
+        else f"{terms.parts} dealt at random: {terms.leak}"
+        if study.leaky
         else f"parted by {terms.unit}, whole ones kept together"
     )
     return [
@@ -112,11 +115,16 @@ def _evaluation(context: Context) -> list[Item]:
             "Missing results and failed runs",
             f"{count(len(study.failures), 'failed run')}, {len(context.missing_runs)} missing{_unfinished(context)}",
         ),
-        ("Missed objects", f"{sum(table.missed)} scores of 0, all counted"),
+        ("Missed objects", f"{sum(table.missed)} scores of 0{_of_classes(context)}, all counted"),
         ("Failure analysis", "pictures of the best, median and worst cases" if study.overlays else ""),
         ("Limits of the study", " ".join(cautions(context))),
         ("Registration or protocol", _protocol(context)),
     ]
+
+
+def _of_classes(context: Context) -> str:
+    found = zeros_by_class(context.study.scores)
+    return f", {sum(found.values())} of single classes" if found else ""
 
 
 def _sharing(context: Context) -> list[Item]:

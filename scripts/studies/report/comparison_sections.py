@@ -113,7 +113,7 @@ def patients_section(context: Context) -> Section:
             ),
             f"{chosen} against every other {terms.thing}, {unit} by {unit}.",
             f"Right of the line: this {unit} is segmented better with {chosen}. One dot a {unit}.{faint} A cross: "
-            f"one of the two missed an object. The upright bar is the mean.{_on_edge(beyond)} Heights within a "
+            f"one of the two scored 0. The upright bar is the mean.{_on_edge(beyond)} Heights within a "
             "row mean nothing.",
         ),
         Picture(

@@ -55,6 +55,23 @@ def metric_tables(analysis: Analysis, scores: Sequence[CaseScore], terms: Terms)
     ]
 
 
+def zeros_by_class(scores: Sequence[CaseScore]) -> dict[str, int]:
+    """By loss, how many Dice scores of single classes are exactly 0, wherever they are among the further scores.
+
+    The primary score of a case with several classes hides them: it is 0 only where all of its classes are.
+    """
+    found: dict[str, int] = {}
+    for score in scores:
+        values = [
+            value
+            for name, value in score.metrics.items()
+            if (parts := name.lower().partition("/"))[0] == "dice" and parts[2] not in ("", "mean")
+        ]
+        if values:
+            found[score.loss] = found.get(score.loss, 0) + values.count(0.0)
+    return found
+
+
 def possible_interval(name: str, known: Estimate) -> tuple[float, float]:
     """The 95 % interval of a score's mean within the values that the score can have; NaN where there is none."""
     if not math.isfinite(known.standard_error):

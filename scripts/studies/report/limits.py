@@ -12,6 +12,11 @@ def cautions(context: Context) -> list[str]:
     spared = bool(context.analysis.table.missing_runs) and not context.missing_runs
     found = [each.text for each in context.analysis.cautions if not (spared and each.code == "missing runs")]
     texts = [*study.notes, *found]
+    if study.leaky and not context.analysis.table.leaky:  # each case counts as a unit, whatever it shares with others
+        texts.append(
+            f"{study.terms.parts.capitalize()} were dealt at random: {study.terms.leak}. The scores are too high, for "
+            f"some {study.terms.things} perhaps more than for others."
+        )
     if study.planned_repeats and study.planned_repeats > repeats:
         texts.insert(0, f"The study is not finished: {repeats} of {count(study.planned_repeats, 'repeat')} are here.")
     if study.race is not None:

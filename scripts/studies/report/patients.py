@@ -1,4 +1,4 @@
-"""Scores of the same patient under two losses: one dot per patient, repeats as faint points, missed objects crossed."""
+"""Scores of the same patient under two losses: one dot per patient, repeats as faint points, scores of 0 crossed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from .blocks import Block, Caution, Code, Numbers, Picture, Points, Section, Tex
 from .context import Context
 from .convergence_words import convergence_points
 from .curves import draw_learning_curves, draw_weight_paths
-from .exploratory import metric_tables
+from .exploratory import metric_tables, zeros_by_class
 from .pictures import photos
 from .rates import rates_caution
 from .record import StudyRecord, TuningTrial
@@ -104,7 +104,11 @@ def failures_section(context: Context) -> Section:
         points.append(f"{count(len(study.early_ends), 'run')} ended early by a rule, scored and counted.")
     points += [*_missing(context), *convergence_points(study)]
     missed = [f"{loss} {number}" for loss, number in zip(table.losses, table.missed, strict=True) if number]
-    points.append(f"Missed objects, scored 0 and counted: {', '.join(missed) or 'none'}.")
+    points.append(f"Scores of 0, all counted: {', '.join(missed) or 'none'}.")
+    by_class = zeros_by_class(study.scores)
+    if by_class:
+        named = [f"{loss} {by_class[loss]}" for loss in table.losses if by_class.get(loss)]
+        points.append(f"Dice of a single class that is 0 in a case, all counted: {', '.join(named) or 'none'}.")
     without = [f"{loss} {number}" for loss, number in zip(table.losses, table.excluded, strict=True) if number]
     if without:
         points.append(f"Scores that do not exist since truth and prediction are both empty: {', '.join(without)}.")

@@ -25,7 +25,7 @@ def by_mean(analysis: Analysis) -> list[LossResult]:
 
 
 def loss_table(analysis: Analysis, primary: str, terms: Terms) -> Table:
-    """Every loss: mean with its interval, ranks left possible, how much another may be better, runs and missed objects.
+    """Every loss: mean with its interval, ranks left possible, how much another may be better, runs and scores of 0.
 
     Where runs are missing, a column gives the mean over what every loss has.
     """
@@ -33,7 +33,7 @@ def loss_table(analysis: Analysis, primary: str, terms: Terms) -> Table:
     several = len(analysis.table.repeats) > 1
     columns = [terms.thing, "mean", "95 % low", "95 % high", *(["SD of repeats"] if several else [])]
     columns += ["mean over common cases"] if incomplete else []
-    columns += ["may be best", "rank", "others may be better by", "runs", "missed objects"]
+    columns += ["may be best", "rank", "others may be better by", "runs", "scores of 0"]
     rows: list[list[Cell]] = []
     for result in by_mean(analysis):
         row: list[Cell] = [result.loss, result.estimate.mean, *_known(result.estimate, result.low, result.high)]

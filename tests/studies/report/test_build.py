@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,6 +30,8 @@ from scripts.studies.report.record import (
     TuningTrial,
     WeightPath,
 )
+from scripts.studies.report.run_sections import failures_section
+from scripts.studies.terms import Terms
 from tests.studies.report.made_up import DRIVES, LOSSES, context_of, made_up_context, made_up_scores
 
 EVIL = '<script>alert("x")</script>'
@@ -166,7 +169,7 @@ def test_the_page_says_what_failed_and_what_is_missing(page: Page) -> None:
         "The study is not finished: 3 of 5 repeats are here.",
         "1 run failed.",
         f"RuntimeError {EVIL}",
-        f"Missed objects, scored 0 and counted: {EVIL} 1.",
+        f"Scores of 0, all counted: {EVIL} 1.",
         "repeats: 3 -> 5",
         "those dropped on the way included",
         "ab" * 32,
@@ -204,6 +207,29 @@ def test_the_checklist_says_what_the_page_says_of_limits_and_of_repeats_to_come(
     assert answers["Limits of the study"] == " ".join(cautions(context))
     assert answers["Limits of the study"].startswith("The study is not finished: 1 of 3 repeats are here.")
     assert answers["Missing results and failed runs"] == "0 failed runs, 0 missing; 2 of 3 repeats not done yet"
+
+
+def test_a_class_that_was_missed_is_counted_where_the_mean_of_the_classes_hides_it() -> None:
+    plain = made_up_context({"ce": 0.0, "adfl": 0.01}, repeats=1).study
+    dice = {"ce": {"dice/a": 0.9, "dice/b": 0.0, "dice/mean": 0.0}, "adfl": {"dice/a": 0.9, "dice/b": math.nan}}
+    scores = [dataclasses.replace(score, metrics=dice[score.loss]) for score in plain.scores]
+    context = context_of(dataclasses.replace(plain, scores=scores))
+    tested = sum(score.loss == "ce" for score in scores)
+    said = [str(point) for block in failures_section(context).blocks for point in getattr(block, "items", ())]
+    assert "Scores of 0, all counted: none." in said
+    assert f"Dice of a single class that is 0 in a case, all counted: ce {tested}." in said
+    answers = {str(topic): str(answer) for topic, answer in checklist_table(context).rows}
+    assert answers["Missed objects"] == f"0 scores of 0, {tested} of single classes, all counted"
+
+
+def test_images_that_were_dealt_at_random_limit_the_answer_though_each_is_a_unit() -> None:
+    plain = made_up_context({"ce": 0.0, "adfl": 0.01}, repeats=1).study
+    context = context_of(dataclasses.replace(plain, leaky=True, terms=Terms("loss", "image", "image")))
+    assert not context.analysis.table.leaky
+    leak = "mages dealt at random: nearly equal images may be in training and test part"
+    assert any(text.startswith("I" + leak.replace("dealt", "were dealt")) for text in cautions(context))
+    answers = {str(topic): str(answer) for topic, answer in checklist_table(context).rows}
+    assert "i" + leak in answers["Parts for training, validation and test"]
 
 
 def test_folds_that_were_not_run_are_not_called_a_smaller_cross_validation() -> None:

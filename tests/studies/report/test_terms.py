@@ -140,6 +140,22 @@ def test_a_leaky_study_deals_images(tmp_path: Path) -> None:
     assert found(text, r"partitions? of the drives") == []
 
 
+def test_a_leaky_study_whose_units_are_images_says_that_it_leaks(tmp_path: Path) -> None:
+    plan, text, _ = report(tmp_path, protocol="random_images_leaky", folds={"number": 4, "run": 4}, unit="image")
+    leak = "nearly equal images may be in training and test part"
+    assert f"LEAKY, as in the paper: {leak}" in plan
+    assert f"images dealt at random, so that {leak}" in text
+    assert "of one image" not in plan
+
+
+def test_a_score_of_all_classes_is_not_called_one_of_the_foreground(tmp_path: Path) -> None:
+    plain, street = (
+        report(tmp_path / str(scored), settings={"include_background": scored})[1] for scored in (False, True)
+    )
+    assert "The primary score was mean foreground Dice;" in plain
+    assert "The primary score was mean Dice;" in street
+
+
 def test_everything_that_a_report_can_hold_is_said_of_what_is_compared(tmp_path: Path) -> None:
     study = dataclasses.replace(full_study(tmp_path), question="", terms=Terms("network", "drive"))
     text = everything(build_report(study, tmp_path / "out"))
