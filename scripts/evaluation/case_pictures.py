@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SIDE = 400  # pixels of a picture's longer side, legend not counted
 TRUTH_LINE, PREDICTION_LINE = 5, 3  # pixels
+THIN_LINE, TINT = 1, 0.5  # of the truth, and share of the prediction's colour, where every pixel is of a class
 BRIGHTEST = 190  # of the image, so that white lines stand out
 IMAGE_COLOURS = 200  # of a picture's palette of 256; the rest are those of lines
 WHITE = (255, 255, 255)
@@ -157,6 +158,8 @@ def draw_case(
 ) -> Image.Image:
     """Draw a slice with the outlines of truth (thick, white) and prediction (thin, in its class's colour).
 
+    Without a background, where outlines would cover the picture, the prediction is a tint and the truth's line thin.
+
     Args:
         image: (Y, X) or (Y, X, 3), of any range.
         truth: class indices (Y, X); below 0 where there is no object.
@@ -171,20 +174,27 @@ def draw_case(
     shown = [value for value in range(first, len(labels)) if (truth == value).any() or (prediction == value).any()]
     colours = [WHITE, *map(as_rgb, CLASS_COLOURS)]  # of the lines: truth, then classes
     legend = [(title, None), ("truth", 0), *((labels[v], 1 + (v - first) % len(CLASS_COLOURS)) for v in shown)]
-    page, swatches = _with_legend(_as_image(image).resize((width, height), Image.Resampling.BILINEAR), legend)
+    masks = [
+        np.asarray(Image.fromarray(mask.astype(np.int32)).resize((width, height), Image.Resampling.NEAREST))
+        for mask in (truth, prediction)
+    ]
+    picture = _as_image(image).resize((width, height), Image.Resampling.BILINEAR)
+    outlines = [(0, TRUTH_LINE), (1, PREDICTION_LINE)]
+    if not first:
+        picture, outlines = _tinted(picture, masks[1]), [(0, THIN_LINE)]
+    page, swatches = _with_legend(picture, legend)
     places, palette = _in_few_colours(page)
-    for mask, line in ((truth, TRUTH_LINE), (prediction, PREDICTION_LINE)):
-        scaled = Image.fromarray(mask.astype(np.int32)).resize((width, height), Image.Resampling.NEAREST)
-        classes = np.asarray(scaled)
+    for which, line in outlines:
+        classes = masks[which]
         edge = inner_edge(classes, line) & (classes >= first)
-        number = np.zeros_like(classes) if mask is truth else 1 + (classes - first) % len(CLASS_COLOURS)
+        number = np.zeros_like(classes) if which == 0 else 1 + (classes - first) % len(CLASS_COLOURS)
         places[:height][edge] = IMAGE_COLOURS + number[edge]
     for (x, y), colour in swatches:
         half = (PREDICTION_LINE if colour else TRUTH_LINE) // 2
         places[y - half : y + half + 1, x : x + 11] = IMAGE_COLOURS + colour
-    picture = Image.fromarray(places)
-    picture.putpalette([*palette, *(part for colour in colours for part in colour)])
-    return picture
+    drawn = Image.fromarray(places)
+    drawn.putpalette([*palette, *(part for colour in colours for part in colour)])
+    return drawn
 
 
 def inner_edge(classes: NDArray[Any], line: int) -> NDArray[np.bool_]:
@@ -195,6 +205,12 @@ def inner_edge(classes: NDArray[Any], line: int) -> NDArray[np.bool_]:
     )
     edge: NDArray[np.bool_] = high != low
     return edge
+
+
+def _tinted(picture: Image.Image, classes: NDArray[Any]) -> Image.Image:
+    """The picture with each pixel on half the way to the colour of its class."""
+    colours = np.array([as_rgb(colour) for colour in CLASS_COLOURS], dtype=np.uint8)[classes % len(CLASS_COLOURS)]
+    return Image.blend(picture.convert("RGB"), Image.fromarray(colours), TINT)
 
 
 def _as_image(image: NDArray[Any]) -> Image.Image:

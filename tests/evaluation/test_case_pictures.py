@@ -55,6 +55,19 @@ def test_truth_is_outlined_in_white_and_the_prediction_in_the_colour_of_its_clas
         assert not (drawn[70:90, (left + 6) * 5 : (left + 10) * 5] == colour).all(-1).any()  # the inside is clear
 
 
+def test_without_a_background_the_prediction_is_a_tint_and_the_truth_a_thin_line() -> None:
+    truth, pred = np.zeros((40, 80), int), np.zeros((40, 80), int)
+    truth[:, 40:], pred[:, 60:] = 1, 1
+    drawn = np.asarray(draw_case(np.full((40, 80), 7.0), truth, pred, ["sky", "road"]).convert("RGB"))[: SIDE // 2]
+    sky, road = (np.array(as_rgb(colour)) / 2 for colour in CLASS_COLOURS[:2])  # the constant image is black
+    assert np.abs(drawn[100, 20] - sky).max() <= 2
+    assert np.abs(drawn[100, 280] - sky).max() <= 2
+    assert np.abs(drawn[100, 380] - road).max() <= 2
+    white = (drawn == WHITE).all(-1)
+    assert white[:, 199:201].all()
+    assert white.sum() == 2 * white.shape[0]
+
+
 def test_a_picture_has_the_proportions_of_the_body() -> None:
     mask = np.zeros((40, 40), int)
     picture = draw_case(np.zeros((40, 40)), mask, mask, LABELS, spacing=(1.0, 0.5))

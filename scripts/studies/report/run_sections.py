@@ -18,9 +18,7 @@ from .svg import to_svg
 from .tables import Cell, Table
 from .words import count, listed
 
-OUTLINES = (
-    "The slice of each case with the largest true area. Thick and white: the truth. Thin and coloured: the prediction."
-)
+OUTLINES = "The slice of each case with the largest true area. White lines: the truth. In colour: the prediction."
 
 
 def learning_section(context: Context) -> Section | None:
