@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
+from types import SimpleNamespace
 
 import pytest
+from ignite.engine import Engine
 
 from scripts.storage.locks import file_lock
-from scripts.tracking import MlflowMirror, sync_runs
+from scripts.tracking import MlflowMirror, RunTracker, sync_runs
 from scripts.tracking.uploader import Uploader
 from tests.tracking.fake_mlflow import FakeMlflow
 from tests.waiting import wait_until
@@ -101,3 +103,22 @@ def test_scores_that_are_sent_while_a_training_ends_leave_its_status(server: Fak
     training.push()
     assert server.run["info"]["status"] == "FINISHED"
     assert not MlflowMirror(tmp_path / "run").unfinished
+
+
+def test_nothing_is_sent_before_the_first_step_is_done(server: FakeMlflow, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    tracker = RunTracker(tmp_path / "run", server.uri, "e", parameters={}, tags={})
+    woken: list[bool] = []
+
+    def step(_engine: Engine, _batch: int) -> list[dict[str, float]]:
+        time.sleep(0.2)  # long enough for a thread that was woken
+        woken.append(tracker._uploader._wake.is_set() or bool(server.runs or server.experiments))
+        return [{"loss": 0.5}]
+
+    engine = Engine(step)
+    engine.optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])
+    engine.data_loader = SimpleNamespace(batch_size=1)
+    tracker.attach(engine)
+    engine.run([0, 1], max_epochs=1)
+    assert woken[0] is False
+    assert server.run["info"]["status"] == "FINISHED"
