@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
+from pydicom.valuerep import DA, TM
 
 from ..errors import UserError
 from ..formats.dicom_file import find_dicoms, open_header
@@ -28,6 +31,9 @@ _MAY_BE_EMPTY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime",
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
+_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_TEXTS = {"PatientID", "PatientName", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription"}
+_PARSED = {"DA": DA, "TM": TM}
 _SERIES_STEP = 9000  # added to the number of the image's series
 
 
@@ -37,6 +43,8 @@ def why_no_segmentation(volume: Volume) -> str:
         return "its frames have no place in the patient, which a DICOM segmentation needs"
     if not volume.frame_of_reference:
         return "it has no frame of reference, which a DICOM segmentation needs"
+    if len(set(volume.frames)) < len(volume.frames) or not all(uid for uid, _ in volume.frames):
+        return "its slices have no SOPInstanceUID of their own, by which a DICOM segmentation names them"
     return ""
 
 
@@ -53,10 +61,10 @@ def write_segmentation(path: Path, mask: NDArray[np.uint8], case: Input, volume:
     Raises:
         ValueError: the image's header lacks what a segmentation must take over from it.
     """
-    sources, planes = _sources(case, volume)
     first = int(has_background(labels))
-    frames = np.ascontiguousarray(mask.transpose(2, 1, 0)[planes]) + np.uint8(1 - first)  # (X, Y, Z) -> (Z, Y, X)
     try:
+        sources, planes = _sources(case, volume)
+        frames = np.ascontiguousarray(mask.transpose(2, 1, 0)[planes]) + np.uint8(1 - first)  # (X, Y, Z) -> (Z, Y, X)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of values in the image's header that the standard does not know
             segmentation = hd.seg.Segmentation(
@@ -87,22 +95,57 @@ def write_segmentation(path: Path, mask: NDArray[np.uint8], case: Input, volume:
 def _sources(case: Input, volume: Volume) -> tuple[list[Dataset], list[int]]:
     """The image's headers, and for each of their frames in order the plane of the mask."""
     wanted = {uid for uid, _ in volume.frames}
+    step = 1.0 if volume.affine is None else float(np.linalg.norm(volume.affine[:3, 2]))
     files = [case.path] if case.path.is_file() else find_dicoms(case.path)
     chosen = {uid: path for path in files if (uid := open_header(path).text("SOPInstanceUID")) in wanted}
     if len(wanted) == 1 and len(volume.frames) > 1:
         numbers = [number for _, number in volume.frames]
-        return [_header(next(iter(chosen.values())))], [numbers.index(n) for n in range(1, len(numbers) + 1)]
-    return [_header(chosen[uid]) for uid, _ in volume.frames], list(range(len(volume.frames)))
+        return [_header(next(iter(chosen.values())), step)], [numbers.index(n) for n in range(1, len(numbers) + 1)]
+    return [_header(chosen[uid], step) for uid, _ in volume.frames], list(range(len(volume.frames)))
 
 
-def _header(path: Path) -> Dataset:
+def _header(path: Path, step: float) -> Dataset:
+    """A header with what a segmentation takes over brought into the standard's form: what has none is left empty.
+
+    Args:
+        path: of the image.
+        step: millimetres from plane to plane, where the image does not say how thick they are.
+    """
     dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    for name in _NEEDED:
+        if not dataset.get(name):
+            raise ValueError(f"the image has no {name}")
     for name in _MAY_BE_EMPTY:
-        if name not in dataset:
+        if name not in dataset or not _is_of_its_form(dataset[name].VR, dataset[name].value):
             setattr(dataset, name, "")
     if dataset.PatientSex not in ("M", "F", "O", "", None):
         dataset.PatientSex = ""
+    if not re.fullmatch(r"[+-]?\d{1,9}", str(dataset.get("SeriesNumber", ""))):
+        dataset.SeriesNumber = None
+    if dataset.get("SpecificCharacterSet", "ISO_IR 100") not in ("ISO_IR 100", "ISO_IR 192"):
+        for name in _TEXTS & set(dataset.dir()):
+            setattr(dataset, name, str(dataset[name].value or ""))  # decoded by the character set that it had
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+    _fill_thickness(dataset, step)
     return dataset
+
+
+def _is_of_its_form(vr: str, value: Any) -> bool:
+    """Whether a value is one that highdicom takes: a single one, and a date or time of the standard's form."""
+    if value is None or value == "":
+        return True
+    try:
+        return not isinstance(value, MultiValue) and (vr not in _PARSED or bool(_PARSED[vr](str(value))))
+    except ValueError:
+        return False
+
+
+def _fill_thickness(dataset: Dataset, step: float) -> None:
+    groups = [*dataset.get("SharedFunctionalGroupsSequence", ()), *dataset.get("PerFrameFunctionalGroupsSequence", ())]
+    measures = [each for group in groups for each in group.get("PixelMeasuresSequence", ())]
+    for level in measures or [dataset]:
+        if not (level.get("SliceThickness") or 0) > 0:
+            level.SliceThickness = f"{step:.6g}"
 
 
 def _describe(number: int, label: str, labels: Sequence[str]) -> Any:

@@ -47,20 +47,27 @@ class WriteOutputs(Transform):  # type: ignore[misc]  # MONAI has no types
         """Write ``pred``, the mask (X, Y, Z); ``result`` gets ``outputs``, paths below the folder of the outputs."""
         case, volume, result = data["case"], data["volume"], data["result"]
         kind, reason = choose_format(case, volume, self.output_format)
+        notes = [reason] if reason else []
         folder, stem = (self.records.output_dir / case.name).parent, Path(case.name).name
         folder.mkdir(parents=True, exist_ok=True)
 
         def fill(temporary: Path) -> None:
-            _write(temporary / (stem + MASK + FORMATS[kind]), data["pred"], case, volume, self.labels)
+            try:
+                _write(temporary / (stem + MASK + FORMATS[kind]), data["pred"], case, volume, self.labels)
+            except UserError as error:
+                if kind != "dicom_seg" or self.output_format is not None:
+                    raise
+                instead, name = other_than_dicom(volume)
+                notes.append(f"written as {name}: it {error.fault.split('; set --output_format')[0]}")
+                _write(temporary / (stem + MASK + FORMATS[instead]), data["pred"], case, volume, self.labels)
             if result["probabilities"] is not None:
                 write_nifti(temporary / f"{stem}{PROBABILITIES}.nii.gz", result["probabilities"], case, volume)
 
         kept = {key: value for key, value in result.items() if key not in ("probabilities", "confidence")}
-        kept["notes"] = [reason] if reason else []
 
         def record(hashes: Mapping[str, str]) -> None:
             files = {(Path(case.name).parent / name).as_posix(): sha256 for name, sha256 in hashes.items()}
-            kept["outputs"] = list(files)
+            kept.update(outputs=list(files), notes=notes)
             self.records.write(case, files, kept)
 
         write_together(folder, fill, record)
@@ -83,11 +90,18 @@ def choose_format(case: Input, volume: Volume, wanted: str | None) -> tuple[str,
         )
     if wanted is not None:
         return wanted, ""
-    if case.kind == "dicom" and missing and sheared:
-        return "nifti", f"written as NIfTI: {missing}"
+    if case.kind == "dicom" and missing:
+        kind, name = other_than_dicom(volume)
+        return kind, f"written as {name}: {missing}"
     if case.kind == "dicom":
-        return ("mhd", f"written as MetaImage: {missing}") if missing else ("dicom_seg", "")
+        return "dicom_seg", ""
     return {"nifti": "nifti", "picture": "png"}.get(case.kind) or case.path.suffix.lower()[1:], ""
+
+
+def other_than_dicom(volume: Volume) -> tuple[str, str]:
+    """Format of the mask of a DICOM image that can't have a DICOM segmentation, and its name."""
+    sheared = volume.affine is not None and not _is_rectangular(volume.affine)
+    return ("nifti", "NIfTI") if sheared else ("mhd", "MetaImage")
 
 
 def _is_rectangular(affine: NDArray[np.float64]) -> bool:

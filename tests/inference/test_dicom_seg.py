@@ -22,7 +22,7 @@ from scripts.formats.reading import read_image
 from scripts.inference import load_segmenter
 from scripts.inference.segment_codes import every_code
 from scripts.runs.provenance import bundle_version
-from tests.dicom_files import make_enhanced, make_series, save, write_dicom, write_series
+from tests.dicom_files import make_enhanced, make_series, put_bytes, save, write_dicom, write_series
 from tests.inference.images import bright_object, segment
 from tests.inference.stub_run import write_run
 from tests.workflows import ROOT
@@ -158,6 +158,95 @@ def test_what_can_have_no_segmentation_gets_another_format_and_a_line_why(tmp_pa
     assert "clip: written as MetaImage: its frames have no place in the patient" in said
     assert "lost: written as MetaImage: it has no frame of reference" in said
     assert segment(tmp_path, source / "clip.dcm", output_format="dicom_seg", output_dir=str(tmp_path / "o")) == 3
+
+
+def change_series(folder: Path, change: Any) -> Path:
+    for z, plane in enumerate(make_series(IMAGE)):
+        change(plane, z)
+        save(plane, folder / f"{z}.dcm")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "vr"),
+    [
+        ("StudyDate", b"2020-01-01", "DA"),
+        ("StudyDate", b"20201340", "DA"),
+        ("StudyTime", b"12:30:00", "TM"),
+        ("PatientBirthDate", b"1960", "DA"),
+        ("PatientName", b"Some\\One", "PN"),
+        ("SeriesNumber", b"x", "IS"),
+        ("SeriesNumber", b"1\\2", "IS"),
+        ("SpecificCharacterSet", b"", "CS"),
+        ("SpecificCharacterSet", b"nonsense", "CS"),
+        ("SliceThickness", b"", "DS"),
+        ("SliceThickness", b"-3", "DS"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # of pydicom's, about the values
+def test_an_odd_value_in_the_images_header_is_left_empty_in_a_segmentation_that_lies_in_its_place(
+    tmp_path: Path, name: str, value: bytes, vr: str
+) -> None:
+    series = change_series(tmp_path / "series", lambda plane, _: put_bytes(plane, name, value, vr))
+    path, mask = written(tmp_path, series)
+    np.testing.assert_array_equal(read_segmentation(path, read_image(series)), mask)
+    np.testing.assert_array_equal(mask, TRUTH)
+    segmentation = hd.seg.segread(path)  # which refuses values that are not of the standard's form
+    if name != "SliceThickness":
+        assert not segmentation.get(name) or name in ("SeriesNumber", "SpecificCharacterSet")
+
+
+def test_a_slice_without_a_thickness_is_as_thick_as_the_next_is_away(tmp_path: Path) -> None:
+    def thin(header: Any) -> None:
+        for group in [*header.SharedFunctionalGroupsSequence, *header.PerFrameFunctionalGroupsSequence]:
+            for measures in group.get("PixelMeasuresSequence", ()):
+                del measures[pydicom.tag.Tag("SliceThickness")]
+
+    enhanced = make_enhanced(IMAGE)
+    thin(enhanced)
+    series = change_series(tmp_path / "series", lambda plane, _: plane.pop("SliceThickness"))
+    for source in (save(enhanced, tmp_path / "enhanced.dcm"), series):
+        path = load_segmenter(write_run(tmp_path / source.stem))(source).save(tmp_path / f"{source.stem}_mask.dcm")
+        (measures,) = hd.seg.segread(path).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+        assert float(measures.SliceThickness) == pytest.approx(3.0)
+
+
+def test_a_name_in_a_character_set_of_japan_is_the_same_in_the_segmentation(tmp_path: Path) -> None:
+    def japanese(plane: Any, _: int) -> None:
+        plane.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+        plane.PatientName = "Yamada^Tarou=山田^太郎"
+
+    series = change_series(tmp_path / "series", japanese)
+    assert pydicom.dcmread(next(series.iterdir())).PatientName == "Yamada^Tarou=山田^太郎"
+    path, _ = written(tmp_path, series)
+    assert pydicom.dcmread(path).PatientName == "Yamada^Tarou=山田^太郎"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda plane, _: setattr(plane, "SOPInstanceUID", "1.2.3"), "have no SOPInstanceUID of their own"),
+        (lambda plane, z: z in (1, 3) and setattr(plane, "SOPInstanceUID", "1.2.3"), "no SOPInstanceUID of their own"),
+        (lambda plane, _: plane.pop("SOPInstanceUID"), "have no SOPInstanceUID of their own"),
+        (lambda plane, _: setattr(plane, "StudyInstanceUID", ""), "the image has no StudyInstanceUID"),
+        (lambda plane, _: plane.pop("StudyInstanceUID"), "the image has no StudyInstanceUID"),
+        (
+            lambda plane, z: z == 2 and setattr(plane, "StudyInstanceUID", "1.2.3"),
+            "must all be part of the same series",
+        ),
+        (lambda plane, _: setattr(plane, "SOPClassUID", "1.2.3"), "can't be written as a DICOM segmentation"),
+    ],
+)
+def test_an_image_whose_names_make_no_segmentation_gets_another_format_and_a_line_why(
+    tmp_path: Path, capsys: Any, change: Any, why: str
+) -> None:
+    source = change_series(tmp_path / "in", change)
+    assert segment(tmp_path, source) == 0
+    assert why in capsys.readouterr().out
+    (mask,) = (tmp_path / "out").glob("*_segmentation.mhd")
+    np.testing.assert_array_equal(itk.array_from_image(itk.imread(str(mask))).T, TRUTH)
+    assert not list((tmp_path / "out").glob("*.dcm"))
+    assert segment(tmp_path, source, output_format="dicom_seg", output_dir=str(tmp_path / "o")) == 3
 
 
 def test_every_code_is_in_pydicoms_dictionary() -> None:
