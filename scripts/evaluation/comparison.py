@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from ..datasets import PreparedDataset
 from ..errors import UserError
 from ..losses.targets import plain_tensor
 from ..runs.checkpoint import load_network
+from ..runs.resume import read_table
 from ..runs.run_configuration import run_configuration
 from ..runs.run_files import MODEL, SPLIT
 from ..runs.run_folder import find_run_dir
@@ -134,7 +134,7 @@ def _refuse_others(folder: Path, now: dict[str, Any], first_folder: Path, first:
 
 def _refuse_other_data(folder: Path, dataset: PreparedDataset) -> None:
     path = folder / SPLIT
-    trained_on = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    trained_on = read_table(path) if path.is_file() else {}
     if trained_on.get("sha256") != dataset.split_sha256:
         raise UserError(
             f"run {folder.name} was trained on another split of the cases than its data have now, so that some of the "

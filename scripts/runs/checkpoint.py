@@ -150,10 +150,12 @@ def require_sha256(path: Path, sha256: str) -> None:
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuse a file whose parts would be larger in memory than it is: what torch saves is not compressed."""
+    """Refuse a file with a damaged part, which torch would load, or one larger in memory: torch compresses nothing."""
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
             raise ValueError("compressed")
+        if archive.testzip() is not None:
+            raise ValueError("a part is not what its checksum says")
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

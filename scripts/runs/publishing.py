@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..storage.atomic_files import copy_atomically, write_text
 from .checkpoint import load, load_network
 from .provenance import file_sha256, git_revision, software_versions
-from .resume import comparable_sha256
+from .resume import comparable_sha256, read_table
 from .run_configuration import read_run_configuration, run_labels
 from .run_files import BEST, MODEL, SPLIT, SUMMARY, evaluation_folder
 from .run_folder import find_run_dir, run_names
@@ -85,9 +85,9 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
     _refuse_other_weights({**config, "labels": labels}, weights)
     best = load(run_dir / BEST).get("progress", {}).get("best", {}) if (run_dir / BEST).is_file() else {}
-    split = json.loads((run_dir / SPLIT).read_text(encoding="utf-8")) if (run_dir / SPLIT).is_file() else {}
+    split = read_table(run_dir / SPLIT) if (run_dir / SPLIT).is_file() else {}
     summary = evaluation_folder(run_dir, "test") / SUMMARY
-    tested = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    tested = read_table(summary) if summary.is_file() else {}
     return {
         "run": run_dir.name,
         "sha256": file_sha256(weights),

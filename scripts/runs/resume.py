@@ -130,8 +130,9 @@ def read_table(path: Path) -> dict[str, Any]:
         ValueError: it holds no table; names it.
     """
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8")
+        table = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError):
         table = None
     if not isinstance(table, dict):
         raise UserError(f"{path} is damaged: it can't be read; put the run's own file back")

@@ -52,11 +52,13 @@ def from_record(record: dict[str, Any]) -> PlannedRun:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The content of a JSON file, None where there is none."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError:
-        raise UserError(f"{path} is damaged; delete it, and the run is started again") from None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged; delete it, and the run is started again")
     return content
 
 

@@ -1,7 +1,8 @@
 """The journal of a run: every metric, artefact and change of status, one JSON object a line, on local disk.
 
 The journal is the truth and MLflow a copy of it: an outage of the tracking server loses nothing. A line is appended by
-one ``write``, so that a killed process leaves at most one incomplete last line, which readers pass over.
+one ``write``, so that a killed process leaves at most one incomplete last line; readers pass over it, and over lines
+that hold no record.
 """
 
 from __future__ import annotations
@@ -93,9 +94,10 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
             offset += len(line)
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # a line that a disk has damaged
                 continue
-            yield record, offset
+            if isinstance(record, dict) and isinstance(record.get("metrics", {}), dict):
+                yield record, offset
 
 
 def read_curve(path: Path, name: str) -> dict[int, float]:

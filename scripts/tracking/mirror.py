@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration.passwords import without_password
+from ..errors import UserError
 from ..runs.run_files import JOURNAL, TRACKING, TRACKING_LOCK
 from ..storage.atomic_files import write_text
 from ..storage.locks import file_lock
@@ -200,7 +201,16 @@ class MlflowMirror:
 
     def _read(self) -> dict[str, Any]:
         """What ``tracking.json`` says; a database in an output folder that was moved is looked for in its new place."""
-        state: dict[str, Any] = NOTHING_THERE | json.loads(self._path.read_text(encoding="utf-8"))
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            state: dict[str, Any] = {**NOTHING_THERE, **kept}
+            if not isinstance(state["tracking_uri"], str) or not isinstance(state["uid"], str):
+                raise TypeError
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{self._path} is damaged; put the run's own file back, or delete it: resumed, the run gets a new "
+                "one in MLflow, in whole"
+            ) from None
         now, database = self.run_dir.resolve().parent, sqlite_file(state["tracking_uri"])
         before = Path(state.get("output_dir", now))
         if database is not None and before != now and before in database.parents:

@@ -50,6 +50,18 @@ def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_one_flipped_bit_of_the_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    weights = torch.arange(1000.0)
+    checkpoint.save({"x": weights}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(weights[500:600].numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path, weights_only=True)["x"], weights)  # torch does not see it
+    with pytest.raises(ValueError, match=r"c\.pt can't be read as a checkpoint"):
+        checkpoint.load(path)
+
+
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.pt"
     checkpoint.save({"x": torch.zeros(1000)}, path)

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from scripts.configuration.error_report import user_message
+from scripts.errors import UserError
 from scripts.runs.checkpoint import save
 from scripts.runs.publishing import publish_run
 from tests.tiny_network import TinyNetwork
@@ -90,6 +91,15 @@ def test_what_is_no_whole_run_leaves_the_published_weights_alone(tmp_path: Path)
         with pytest.raises((ValueError, FileNotFoundError), match=reason):
             publish_run(tmp_path / "runs", name, tmp_path / "models")
     assert {path: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null"])
+@pytest.mark.parametrize("file", ["split.json", "evaluation/test/summary.json"])
+def test_a_damaged_record_of_a_run_is_named_and_nothing_published(tmp_path: Path, file: str, content: str) -> None:
+    (make_run(tmp_path, "first") / file).write_text(content)
+    with pytest.raises(UserError, match=f"{file} is damaged: it can't be read; put the run's own file back"):
+        publish_run(tmp_path / "runs", "first", tmp_path / "models")
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_kill_between_the_files_leaves_no_provenance_of_others(

@@ -1,0 +1,42 @@
+"""Records of a run that a disk, or a hand, has damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.errors import UserError
+from scripts.tracking import MlflowMirror, read_records
+from scripts.tracking.journal import Journal, read_curve
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\xff\xfe\x00", b"[1, 2]", b"null", b'"text"', b'{"metrics": 3}', b"[" * 100_000]
+)
+def test_a_damaged_line_of_the_journal_is_passed_over_and_the_others_count(tmp_path: Path, line: bytes) -> None:
+    journal = Journal(tmp_path)
+    journal.log_metrics({"loss": 3.0}, 1)
+    journal.close()
+    with journal.path.open("ab") as file:
+        file.write(line + b"\n")
+    again = Journal(tmp_path)
+    again.expect_repeats(1)
+    again.log_metrics({"loss": 2.0}, 2)
+    again.close()
+    assert read_curve(journal.path, "loss") == {1: 3.0, 2: 2.0}
+    assert [offset for _, offset in read_records(journal.path)][-1] == journal.path.stat().st_size
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null", "{}", '{"tracking_uri": 3}'])
+def test_a_damaged_record_of_what_mlflow_has_is_named_with_its_mend(tmp_path: Path, content: str) -> None:
+    words = {"tracking_uri": "http://127.0.0.1:1", "experiment_name": "e", "run_name": "r", "params": {}, "tags": {}}
+    record = tmp_path / "tracking.json"
+    record.write_text(content)
+    for described in (words, None):
+        with pytest.raises(UserError, match=r"tracking\.json is damaged; .* or delete it"):
+            MlflowMirror(tmp_path, described)
+    record.unlink()
+    MlflowMirror(tmp_path, words)
+    assert json.loads(record.read_text())["experiment_name"] == "e"
