@@ -13,6 +13,7 @@ from torch import nn
 
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import write_atomically
+from .run_files import LAST
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -85,9 +86,10 @@ class RunCheckpointLoader:
         data_fingerprint: of the prepared data in use; the checkpoint's own must be the same, for otherwise the scores
             would be of other data under this run's name. None leaves it unchecked.
         sha256: hash that the file must have; None leaves it unchecked.
+        config_sha256: hash of the run's configuration, see ``refuse_other_run``; None leaves it unchecked.
 
     Raises:
-        FileNotFoundError, ValueError: at the start, see ``load_network``, or when split or data differ.
+        FileNotFoundError, ValueError: at the start, see ``load_network``, or when split, data or run differ.
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class RunCheckpointLoader:
         split_sha256: str | None = None,
         data_fingerprint: str | None = None,
         sha256: str | None = None,
+        config_sha256: str | None = None,
     ) -> None:
+        self.config_sha256 = config_sha256
         self.network = network
         self.checkpoint = Path(checkpoint)
         self.device = device
@@ -117,6 +121,8 @@ class RunCheckpointLoader:
         if "progress" in state:
             engine.state.checkpoint_epoch = state["progress"]["epoch"]  # for the names of pictures
         self._refuse_other_data(state.get("metadata", {}))
+        if self.config_sha256 is not None:
+            refuse_other_run(self.checkpoint, state, self.config_sha256)
         load_network(self.network, self.checkpoint, self.device)
 
     def _refuse_other_data(self, trained_on: dict[str, Any]) -> None:
@@ -132,6 +138,28 @@ class RunCheckpointLoader:
                 f"{self.data_fingerprint[:12]}, was {str(before)[:12]}): images, masks or their preparation have "
                 "changed; give the run's own data by --dataset_dir, or train on the new data"
             )
+
+
+def refuse_other_run(path: Path, state: dict[str, Any], config_sha256: str) -> None:
+    """Refuse a checkpoint that another run has written, whose scores would stand under this run's name.
+
+    Args:
+        path: the checkpoint, beside that with which its run goes on.
+        state: its content.
+        config_sha256: of the configuration of the run whose folder it lies in.
+
+    Raises:
+        ValueError: it says another configuration, and not that of the checkpoint beside it, as where a later version
+            of this bundle would hash the run's own configuration otherwise.
+    """
+    found, last = state.get("metadata", {}).get("config_sha256"), path.with_name(LAST)
+    if found in (None, config_sha256):
+        return
+    if not last.is_file() or load(last).get("metadata", {}).get("config_sha256") != found:
+        raise UserError(
+            f"{path} was written by a training of another configuration than the run's config.yaml beside it; put the "
+            "run's own file back, or name the run that it is of"
+        )
 
 
 def require_sha256(path: Path, sha256: str) -> None:

@@ -13,7 +13,7 @@ from ..configuration.paths import without_paths
 from ..datasets.class_shares import training_shares
 from ..errors import UserError
 from ..storage.atomic_files import copy_atomically, write_text
-from .checkpoint import load, load_network
+from .checkpoint import load, load_network, refuse_other_run
 from .provenance import file_sha256, git_revision, software_versions
 from .resume import comparable_sha256, read_table
 from .run_configuration import read_run_configuration, run_labels
@@ -84,7 +84,9 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     if not weights.is_file():
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
     _refuse_other_weights({**config, "labels": labels}, weights)
-    best = load(run_dir / BEST).get("progress", {}).get("best", {}) if (run_dir / BEST).is_file() else {}
+    state = load(run_dir / BEST) if (run_dir / BEST).is_file() else {}
+    refuse_other_run(run_dir / BEST, state, comparable_sha256(config))
+    best = state.get("progress", {}).get("best", {})
     split = read_table(run_dir / SPLIT) if (run_dir / SPLIT).is_file() else {}
     summary = evaluation_folder(run_dir, "test") / SUMMARY
     tested = read_table(summary) if summary.is_file() else {}

@@ -149,6 +149,12 @@ def comparable_sha256(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(comparable(config), sort_keys=True).encode()).hexdigest()
 
 
+def run_config_sha256(run_dir: str | Path) -> str | None:
+    """Hash of a run's own configuration as its checkpoints hold it; None where there is none."""
+    path = Path(run_dir) / CONFIG
+    return comparable_sha256(read_table(path)) if path.is_file() else None
+
+
 def refuse_other_config(run_dir: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse to resume a run under another configuration.
 

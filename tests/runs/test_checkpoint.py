@@ -206,6 +206,20 @@ def test_an_evaluator_refuses_other_data_than_those_of_the_training(tmp_path: Pa
         start(nn.Linear(2, 3), path, data_fingerprint="cd")
 
 
+def test_an_evaluator_refuses_the_network_of_another_run(tmp_path: Path) -> None:
+    _, path = run_state(tmp_path, metadata={"config_sha256": "ab"})
+    start(nn.Linear(2, 3), path)  # unchecked, because nobody asked
+    start(nn.Linear(2, 3), path, config_sha256="ab")
+    with pytest.raises(ValueError, match=r"c\.pt was written by a training of another configuration"):
+        start(nn.Linear(2, 3), path, config_sha256="cd")
+    checkpoint.save({"metadata": {"config_sha256": "ab"}}, tmp_path / "checkpoint_last.pt")
+    start(nn.Linear(2, 3), path, config_sha256="cd")  # of the run itself, whose configuration an older version hashed
+    checkpoint.save({"metadata": {"config_sha256": "cd"}}, tmp_path / "checkpoint_last.pt")
+    with pytest.raises(ValueError, match="another configuration"):
+        start(nn.Linear(2, 3), path, config_sha256="cd")
+    start(nn.Linear(2, 3), run_state(tmp_path)[1], config_sha256="cd")  # weights that say nothing
+
+
 def test_an_evaluator_refuses_a_file_of_another_hash(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it is another file than the one trusted"):
         start(nn.Linear(2, 3), run_state(tmp_path)[1], sha256="00")

@@ -118,6 +118,17 @@ def test_what_does_not_change_the_numbers_is_free(folder: Path) -> None:
     assert free["scores"] == pytest.approx(evaluate(folder, device="cpu")["scores"], abs=1e-6)
 
 
+def test_the_checkpoint_of_another_run_is_neither_evaluated_nor_published(folder: Path) -> None:
+    for name, seed in (("mine", 0), ("theirs", 1)):
+        settings = {**NETWORK, **OWN, "run_name": name, "seed": seed, "bundle_root": str(folder)}
+        run_workflow("train.yaml", "loss_ce.yaml", **tiny_overrides(folder, **settings))
+    shutil.copy(folder / "runs" / "theirs" / "checkpoint_best.pt", folder / "runs" / "mine")
+    said = "mine/checkpoint_best.pt was written by a training of another configuration than the run's config.yaml"
+    assert said in refused(folder, "evaluate.yaml", run_name="mine")
+    publish = {"run_name": "mine", "models_dir": str(folder / "models")}
+    assert said in refused(folder, "publish.yaml", run_id="publishing", **publish)
+
+
 def test_a_misspelt_key_is_refused_with_the_nearest(folder: Path) -> None:
     message = refused(folder, "evaluate.yaml", run_name="first", image_sizes=48)
     assert "'image_sizes'" in message
