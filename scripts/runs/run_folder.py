@@ -99,6 +99,11 @@ def check_place(output_dir: str | Path, run_name: str, resume: bool | str | None
     if run_name == LATEST or len(os.fsencode(run_name)) > LONGEST_NAME:
         raise UserError(f"run_name '{run_name[:60]}' can't be the name of a new run; choose another --run_name")
     root = require_place(output_dir)
+    latest = root / LATEST
+    if latest.exists() and not latest.is_symlink():
+        raise UserError(
+            f"{latest} stands where the link to the newest run belongs; rename it, or choose an --output_dir"
+        )
     if isinstance(resume, str):
         _run_to_resume(root, resume)
 

@@ -61,6 +61,10 @@ class MlflowMirror:
             self.state: dict[str, Any] = {**plain, **place, "uid": uuid.uuid4().hex, **NOTHING_THERE}
             self._save()
         self.state = self._read()
+        if self._is_copy():
+            logger.info("%s is a copy of %s: it gets a run of its own in MLflow", run_dir, self.state["run_name"])
+            self.state |= {**NOTHING_THERE, "uid": uuid.uuid4().hex, "run_name": self.run_dir.name}
+            self._save()
         own = self.state["tracking_uri"]
         self.tracking_uri = absolute(tracking_uri or own)
         if tracking_uri is None:  # the run's own, with the login that the process knows
@@ -198,6 +202,18 @@ class MlflowMirror:
             self.state |= NOTHING_THERE
             return False
         return True
+
+    def _is_copy(self) -> bool:
+        """Whether the run that this folder was copied from still lies beside it; a renamed folder is no copy."""
+        name = self.state.get("run_name")
+        other = self.run_dir.with_name(name) if isinstance(name, str) and name else self.run_dir
+        if other.resolve() == self.run_dir.resolve():
+            return False
+        try:
+            uid = json.loads((other / TRACKING).read_text(encoding="utf-8"))["uid"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return bool(uid == self.state["uid"])
 
     def _read(self) -> dict[str, Any]:
         """What ``tracking.json`` says; a database in an output folder that was moved is looked for in its new place."""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from scripts.errors import UserError
 from scripts.runs.run_folder import check_place, find_run_dir, open_run_dir, record_run
 
 
@@ -65,3 +66,15 @@ def test_a_place_that_says_no_only_when_it_is_written_is_refused() -> None:
 def test_a_name_that_no_run_can_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="run_name"):
         check_place(tmp_path, name)
+
+
+def test_what_stands_in_the_place_of_the_link_to_the_newest_run_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("nowhere")
+    check_place(tmp_path, "r")  # a link, wherever it leads, is the bundle's own
+    (tmp_path / "latest").unlink()
+    for make in (lambda: (tmp_path / "latest").write_text("mine"), lambda: (tmp_path / "latest").mkdir()):
+        make()
+        with pytest.raises(UserError, match="latest stands where the link to the newest run belongs; rename it"):
+            check_place(tmp_path, "r")
+        if (tmp_path / "latest").is_file():
+            (tmp_path / "latest").unlink()

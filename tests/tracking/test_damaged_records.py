@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,19 @@ def test_a_damaged_record_of_what_mlflow_has_is_named_with_its_mend(tmp_path: Pa
     record.unlink()
     MlflowMirror(tmp_path, words)
     assert json.loads(record.read_text())["experiment_name"] == "e"
+
+
+def test_a_copied_run_gets_a_run_of_its_own_and_a_renamed_one_keeps_its_own(tmp_path: Path) -> None:
+    words = {"tracking_uri": "http://127.0.0.1:1", "experiment_name": "e", "run_name": "a", "params": {}, "tags": {}}
+    (tmp_path / "a").mkdir()
+    first = MlflowMirror(tmp_path / "a", words).state
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    (tmp_path / "link").symlink_to("a")
+    assert MlflowMirror(tmp_path / "link").state["uid"] == first["uid"]
+    copied = MlflowMirror(tmp_path / "copy").state
+    assert copied["uid"] != first["uid"]
+    assert (copied["run_name"], copied["offset"], copied["run_id"]) == ("copy", 0, None)
+    assert MlflowMirror(tmp_path / "copy").state["uid"] == copied["uid"]
+    assert MlflowMirror(tmp_path / "a").state["uid"] == first["uid"]
+    (tmp_path / "a").rename(tmp_path / "renamed")
+    assert MlflowMirror(tmp_path / "renamed").state["uid"] == first["uid"]
