@@ -131,6 +131,10 @@ def split_hashes(study_dir: Path, runs: Sequence[PlannedRun]) -> dict[str, str]:
         split = read_json(study_dir / run.name / SPLIT)
         if split is None:
             continue
+        if not {"sha256", "fingerprint"} <= set(split):
+            raise UserError(
+                f"{study_dir / run.name / SPLIT} is damaged: it names no split; delete {run.name} beside it"
+            )
         place = f"repeat {run.repeat} fold {run.fold}"
         data = _data_of(run)
         by_place.setdefault(place, str(split["sha256"]))
@@ -179,10 +183,7 @@ def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:
     path = evaluation_folder(folder, PART[run.role]) / PER_CASE
     record = record_of(folder)
     patients: dict[str, str] = record.get("patients", {})
-    with path.open(newline="", encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    if not table:
-        raise UserError(f"{path} holds no case; delete its folder and start the study again")
+    table = _read_table(path)
     labels = [str(label) for label in record.get("score_labels", [])]
     columns = _columns(path, table[0], score, labels)
     shown = [] if len(columns) > 1 else columns  # of several classes' mean, each class is a score of its own
@@ -193,12 +194,33 @@ def _rows(folder: Path, run: PlannedRun, score: str) -> list[CaseScore]:
             run.repeat,
             run.fold,
             row["case"],
-            _mean([_number(row[column]) for column in columns]),
+            _mean([_score(path, row, column) for column in columns]),
             row.get("patient") or patients.get(row["case"], ""),
-            {name: _number(row[name]) for name in further},
+            {name: _score(path, row, name) for name in further},
         )
         for row in table
     ]
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of cases.
+
+    Raises:
+        UserError: it is missing or damaged, or a case stands in it twice.
+    """
+    remedy = f"delete {path.parent} and start the study again"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = list(csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} can't be read ({type(error).__name__}); {remedy}") from None
+    if not table:
+        raise UserError(f"{path} holds no case; {remedy}")
+    if "case" not in table[0] or any(None in row or None in row.values() for row in table):
+        raise UserError(f"{path} is damaged: a row has other columns than its head; {remedy}")
+    if len({row["case"] for row in table}) < len(table):
+        raise UserError(f"{path} holds a case twice; {remedy}")
+    return table
 
 
 def _columns(path: Path, row: dict[str, str], score: str, labels: Sequence[str]) -> list[str]:
@@ -222,8 +244,19 @@ def _mean(values: list[float]) -> float:
     return fmean(there) if there else math.nan
 
 
-def _number(text: str | None) -> float:
-    return float(text) if text else math.nan
+def _score(path: Path, row: dict[str, str], column: str) -> float:
+    """A number of a table, NaN where it holds none; an overlap lies within 0 and 1."""
+    text = row[column]
+    overlap = column.removeprefix("original/").split("/")[0] in ("dice", "iou")
+    try:
+        value = float(text) if text else math.nan
+        if not overlap or math.isnan(value) or 0 <= value <= 1:
+            return value
+    except ValueError:
+        pass
+    raise UserError(
+        f"{path} is damaged: {column} of case {row['case']} is {text!r}; delete {path.parent} and start the study again"
+    )
 
 
 def record_of(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..errors import UserError
 from ..runs.resume import flatten
 from ..storage.atomic_files import write_text
 
@@ -74,5 +75,16 @@ def _changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 def _read(folder: Path) -> list[dict[str, Any]]:
     path = folder / LAUNCHES
-    launches: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    if not path.is_file():
+        return []
+    try:
+        launches: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        whole = all({"sha256", "changes", "content"} <= set(launch) for launch in launches)
+    except (ValueError, TypeError, RecursionError):
+        whole = False
+    if not whole or not isinstance(launches, list):
+        raise UserError(
+            f"{path} is damaged, which says how the study was changed; put it back, or delete it, and the history "
+            "begins anew"
+        )
     return launches

@@ -81,7 +81,7 @@ def _read(study_dir: Path, run: PlannedRun) -> RunStatus:
         return RunStatus(run, "running", seconds)
     failed = read_json(folder / FAILED)
     if failed is not None:
-        return RunStatus(run, "failed", seconds, str(failed["last_line"]))
+        return RunStatus(run, "failed", seconds, str(failed.get("last_line", "")))
     return RunStatus(run, "stopped", seconds)
 
 
@@ -102,6 +102,8 @@ def refuse_other_run(folder: Path, record: dict[str, Any], run: PlannedRun, reme
         UserError: names the run and the first difference.
     """
     planned, remedy = run.record(), remedy or f"delete {folder}"
+    if not {"condition", "repeat", "fold", "role", "files", "overrides"} <= set(record):
+        raise UserError(f"{folder / RECORD} is damaged: it does not say which run it is of; {remedy}")
     for key in ("condition", "repeat", "fold", "role"):
         if record[key] != planned[key]:
             raise UserError(_other(folder, key, record[key], planned[key], remedy))
