@@ -93,14 +93,14 @@ def _check_shape(path: Path, image: Any, channel: int | None) -> tuple[int, ...]
     channels = shape[3] if len(shape) == 4 else 1
     if channel is None and channels > 1:
         raise UserError(
-            f"has {channels} channels, none is chosen; choose one, 0 to {channels - 1} (in training by "
-            "--cases::channel, in inference by --channel), or write a mask's classes into one volume",
+            f"has {channels} channels, none is chosen; choose one by --cases::channel 0 to {channels - 1} "
+            "(in inference --channel), or write a mask's classes into one volume",
             path=path,
         )
     if channel is not None and len(shape) == 4 and not 0 <= channel < channels:
         raise UserError(
-            f"has {channels} channels, channel {channel} is asked for; choose 0 to {channels - 1} (in training by "
-            "--cases::channel, in inference by --channel)",
+            f"has {channels} channels, channel {channel} is asked for; choose --cases::channel 0 to {channels - 1} "
+            "(in inference --channel)",
             path=path,
         )
     if dtype.fields is not None or dtype.kind not in "iuf" or dtype.itemsize > 8:

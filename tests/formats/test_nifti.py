@@ -35,7 +35,7 @@ def test_a_channel_is_taken_where_there_are_several(tmp_path):
     for channel in (-1, 2):
         with pytest.raises(ValueError, match=rf"has 2 channels, channel {channel} is asked for"):
             read_nifti(path, channel)
-    with pytest.raises(ValueError, match="has 2 channels, none is chosen; choose one, 0 to 1 .*inference by --chan"):
+    with pytest.raises(ValueError, match="has 2 channels, none is chosen; choose one by --cases::channel 0 to 1"):
         read_nifti(path)
     with pytest.raises(ValueError, match="has 1 channels, channel 1 is asked for"):
         read_nifti(write_nifti(tmp_path / "b.nii.gz", image[..., np.newaxis]), 1)

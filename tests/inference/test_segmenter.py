@@ -46,7 +46,9 @@ def test_a_channel_of_four_axes_is_segmented_where_it_is_named(tmp_path: Path) -
     nib.save(nib.Nifti1Image(np.stack([image[::-1], image], axis=-1), np.eye(4)), tmp_path / "case.nii")
     segment = load_segmenter(run, runs_dir=tmp_path / "runs", channel=1)
     np.testing.assert_array_equal(segment(tmp_path / "case.nii").array, truth)
-    with pytest.raises(ValueError, match="has 2 channels, none is chosen; choose one, 0 to 1 .*in inference by --chan"):
+    with pytest.raises(
+        ValueError, match="has 2 channels, none is chosen; choose one by --cases::channel 0 to 1 .in inference --chan"
+    ):
         load_segmenter(run, runs_dir=tmp_path / "runs")(tmp_path / "case.nii")
 
 

@@ -175,7 +175,7 @@ def test_volumes_whose_images_are_dealt_are_reported_by_what_each_run_tested(tmp
     said = (page.parent / "methods.txt").read_text()
     assert "30 patients" in said
     assert "Images of one patient lie in training and test parts" in said
-    assert "images dealt at random, whatever patient they show" in said
+    assert "images dealt at random, so that images of one patient are in training and test part" in said
     assert "new partition" not in said
     assert "parted by patient" not in page.read_text()
     assert "16 done" in describe_plan(study) if repeats == 2 else "8 done" in describe_plan(study)
