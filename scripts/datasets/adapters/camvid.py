@@ -1,4 +1,4 @@
-"""CamVid: 701 street scenes of five drives with masks; what the paper calls Cityscape.
+"""CamVid: 701 street scenes with masks, of drives that their names tell; what the paper calls Cityscape.
 
 Expected tree, one of two. The SegNet layout, 480 x 360, masks of indices (0 to 10 the classes, 11 void)::
 
