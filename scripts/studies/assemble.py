@@ -16,7 +16,6 @@ from .collect import (
     read_progress,
     record_of,
     split_cases,
-    split_hashes,
 )
 from .compared import study_terms
 from .example_cases import find_overlays
@@ -26,6 +25,7 @@ from .paper_rows import paper_rows
 from .primary_score import score_title
 from .report.record import CaseScore, Failure, Provenance, StudyRecord
 from .run_origin import restored_note, versions_of
+from .same_data import split_hashes
 from .status import RunStatus, read_status
 from .study_file import Study
 from .terms import Terms

@@ -10,8 +10,8 @@ from monai.bundle import ConfigWorkflow
 from ..configuration.error_report import user_message
 from ..errors import UserError
 from .blocks import all_runs
-from .collect import refuse_other_data
 from .grid import plan_repeats
+from .same_data import refuse_other_data
 from .status import read_status
 from .study_file import Study
 

@@ -10,9 +10,10 @@ import pytest
 
 from scripts.errors import UserError
 from scripts.studies import launch_local
-from scripts.studies.collect import collect_scores, split_hashes
+from scripts.studies.collect import collect_scores
 from scripts.studies.grid import PlannedRun
 from scripts.studies.history import read_history
+from scripts.studies.same_data import split_hashes
 from scripts.studies.status import read_status
 from tests.studies.tiny_study import tiny_study
 
