@@ -74,8 +74,8 @@ def find_members(
         ValueError: a run has no weights yet, ``model.json`` is of other weights, or the runs do not go together.
     """
     further = [ensemble] if isinstance(ensemble, str) else list(ensemble or ())
-    first = _of_weights(Path(checkpoint)) if run_name is None else _of_run(find_run_dir(runs_dir, run_name))
-    members = [first, *(_of_run(find_run_dir(runs_dir, name)) for name in further)]
+    first = _of_weights(Path(checkpoint)) if run_name is None else _of_run(find_run_dir(runs_dir, run_name, "runs_dir"))
+    members = [first, *(_of_run(find_run_dir(runs_dir, name, "runs_dir")) for name in further)]
     if further and not first.settings:
         raise UserError(f"nothing tells what {first.weights} was trained with, so it joins no ensemble; name its run")
     for member in members[1:]:

@@ -64,8 +64,8 @@ def _open(output_dir: str | Path, run_name: str, resume: bool | str | None) -> P
     return path
 
 
-def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
-    """The folder of an earlier run: ``run_name``, or the newest one.
+def find_run_dir(output_dir: str | Path, run_name: str | None = None, key: str = "output_dir") -> Path:
+    """The folder of an earlier run: ``run_name``, or the newest one; ``key`` is what a user calls the folder of runs.
 
     Raises:
         FileNotFoundError: there is no such run.
@@ -77,9 +77,7 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None) -> Path:
     if not path.is_dir():
         known = run_names(root)
         there = (
-            f"runs there: {', '.join(known)}"
-            if known
-            else "train first, or name the folder of your runs by --output_dir"
+            f"runs there: {', '.join(known)}" if known else f"train first, or name the folder of your runs by --{key}"
         )
         wanted = f"no run '{run_name}'" if run_name not in (None, LATEST) else "no finished or running training"
         raise MissingFileError(f"{wanted} under {root}; {there}")

@@ -52,3 +52,13 @@ def test_without_a_record_the_run_s_own_data_set_is_asked(tmp_path: Path) -> Non
         (tmp_path / "training" / name).mkdir(parents=True)
     (tmp_path / "training" / "dataset.json").write_text(json.dumps({"labels": dict(enumerate(NAMES))}))
     assert find_members(run_dir.name, tmp_path, "")[0].settings["labels"] == NAMES
+
+
+def test_a_run_that_is_not_there_is_looked_for_by_the_key_of_inference(tmp_path: Path) -> None:
+    for names in (("none", None), (make_run(tmp_path / "runs").name, "none")):
+        runs = tmp_path / ("empty" if names[1] is None else "runs")
+        with pytest.raises(FileNotFoundError, match="no run 'none' under") as refused:
+            find_members(names[0], runs, "", names[1])
+        assert "--output_dir" not in str(refused.value)
+    with pytest.raises(FileNotFoundError, match="name the folder of your runs by --runs_dir"):
+        find_members("none", tmp_path / "empty", "")
