@@ -51,8 +51,8 @@ def data_store(folder: Path, count: int = 4) -> Entries:
         place = folder / "studies"
         entries.append(
             {
-                "image": str(write_nifti(place / f"Doe_{index}.nii.gz", image)),
-                "label": str(write_nifti(place / "labels" / "final" / f"Doe_{index}.nii.gz", mask)),
+                "image": str(write_nifti(place / f"Doermann_{index}.nii.gz", image)),
+                "label": str(write_nifti(place / "labels" / "final" / f"Doermann_{index}.nii.gz", mask)),
             }
         )
     return entries
@@ -102,7 +102,7 @@ def test_its_volumes_are_trained_on_from_the_published_weights(
     assert (config["max_epochs"], config["data_name"], config["cases"]["val"]) == (1, "datalist", entries[3:])
     split = json.loads((folder / "split.json").read_text())["cases"]
     assert {part: len(names) for part, names in split.items()} == {"train": 3, "val": 1, "test": 0}
-    named = {path.name for path in (bundle / "runs").rglob("*") if path.is_file() and b"Doe" in path.read_bytes()}
+    named = {path.name for path in (bundle / "runs").rglob("*") if path.is_file() and b"Doermann" in path.read_bytes()}
     assert named == {"config.yaml"}  # the run's own, by which it is evaluated; never what others are shown
     published = load(bundle / "models" / "model.pt")
     for name, value in load(folder / "model.pt").items():
@@ -163,7 +163,7 @@ def test_an_entry_without_a_mask_and_a_file_that_is_gone_are_refused(tmp_path: P
     with pytest.raises(FileNotFoundError, match=r"nowhere.nii.gz is listed and not there"):
         find_datalist([{**entry, "label": str(tmp_path / "nowhere.nii.gz")}])
     (case,) = find_datalist([entry])
-    assert (case.name, case.patient, case.part, case.private) == ("Doe_0", "Doe_0", None, True)
+    assert (case.name, case.patient, case.part, case.private) == ("Doermann_0", "Doermann_0", None, True)
 
 
 def test_a_configuration_that_nothing_is_handed_to_stays_as_it_is() -> None:
