@@ -10,12 +10,14 @@ from typing import Any
 
 from ..errors import MissingFileError, UserError
 from .cases import Case
+from .checksums import CaseChecksums
 from .geometry import Geometry
 from .preparation_settings import FORMAT, Settings
 from .slices import IMAGES, LABELS, slice_name
 from .splits import Split, choose_splits, split_images
 
 DATASET_JSON = "dataset.json"
+VERSION = 2  # of this file; FORMAT is that of what it lists
 _SHA256 = "sha256"  # of all the rest
 Counts = list[list[int]]  # of a case: for each slice, the pixels of each class
 
@@ -25,6 +27,7 @@ def describe(
     counts: Sequence[Counts],
     settings: Settings,
     *,
+    checksums: Sequence[CaseChecksums],
     geometries: Sequence[Geometry],
     patient_ranks: Sequence[int],
     empty: Collection[str],
@@ -36,6 +39,7 @@ def describe(
         cases: by their published names.
         counts: of each case, the pixels of each class of each slice.
         settings: of the preparing.
+        checksums: of each case, those of its files.
         geometries: of each case, size and spacing in its files.
         patient_ranks: of each case, the place of its patient's own name among all: what folds are dealt by, so that the
             salt of a hashed name has no influence on them.
@@ -45,16 +49,17 @@ def describe(
     training = [
         {
             "image": f"{IMAGES}/{slice_name(case.name, index)}",
+            "image_crc32": sums.slices[index][0],
             "label": f"{LABELS}/{slice_name(case.name, index)}",
+            "label_crc32": sums.slices[index][1],
             "case": case.name,
             "slice": index,
             "class_counts": classes,
         }
-        for case, slices in zip(cases, counts, strict=True)
+        for case, slices, sums in zip(cases, counts, checksums, strict=True)
         for index, classes in enumerate(slices)
     ]
     return settings.record() | {
-        "format": FORMAT,
         "tensorImageSize": "2D",
         "twins": [list(names) for names in twins],
         "cases": [
@@ -67,8 +72,11 @@ def describe(
                 "slices": len(slices),
                 **geometry.record(),
                 "class_counts": [sum(column) for column in zip(*slices, strict=True)],
+                "original_label_crc32": sums.original_label,
             }
-            for case, slices, geometry, rank in zip(cases, counts, geometries, patient_ranks, strict=True)
+            for case, slices, geometry, rank, sums in zip(
+                cases, counts, geometries, patient_ranks, checksums, strict=True
+            )
         ],
         "numTraining": len(training),
         "training": training,
@@ -77,6 +85,7 @@ def describe(
 
 def write_datalist(folder: Path, record: dict[str, Any]) -> None:
     """Write ``dataset.json``, sealed: its own SHA-256 stands in it."""
+    record = {"format": FORMAT, "version": VERSION, **record}
     sealed = {**record, _SHA256: _hash(record)}
     (folder / DATASET_JSON).write_text(json.dumps(sealed, indent=1) + "\n", encoding="utf-8")
 
@@ -92,12 +101,13 @@ def read_datalist(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist; give a folder that prepare_dataset has written")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise UserError(f"{path} is not readable JSON; delete {folder} and prepare it again") from None
-    if not isinstance(record, dict) or record.get("format") != FORMAT or _SHA256 not in record:
+    versions = (record.get("format"), record.get("version")) if isinstance(record, dict) else ()
+    if versions != (FORMAT, VERSION):
         raise UserError(f"{folder} was prepared by another version of this bundle; delete it and prepare it again")
-    if record.pop(_SHA256) != _hash(record):
+    if record.pop(_SHA256, None) != _hash(record):
         raise UserError(
             f"{path} was changed since the data set was prepared; delete {folder}, correct the data set's own files or "
             "settings, and prepare it again"

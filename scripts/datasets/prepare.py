@@ -18,6 +18,7 @@ from .cases import Case, check_cases
 from .checking.case_summary import Facts, duplicates, facts_of, find_errors, find_warnings
 from .checking.check_report import CHECK_PNG, Row, write_report
 from .checking.contact_sheet import choose_cases, draw_thumbnail
+from .checksums import CaseChecksums
 from .class_presence import check_classes
 from .content_hashes import ContentHashes
 from .datalist import Counts, describe, write_datalist
@@ -45,6 +46,7 @@ class _Written:
     """What is kept of a case once its slices are on the disk; small."""
 
     counts: Counts
+    checksums: CaseChecksums
     facts: Facts
     thumbnail: Image.Image | None
 
@@ -156,6 +158,7 @@ def _write(
         cases,
         counts,
         settings,
+        checksums=[item.checksums for item in written],
         geometries=[Geometry.of(fact.size, fact.spacing) for fact in facts],
         patient_ranks=[rank[case.patient] for _, case in pairs],
         empty={fact.case for fact in facts if fact.empty},
@@ -185,7 +188,8 @@ def _write_one(case: Case, *, folder: Path, settings: Settings, intensity_max: i
         pixel_spacing=settings.pixel_spacing,
     )
     thumbnail = draw_thumbnail(pair, settings.labels) if case.name in shown else None
-    return _Written(counts, facts_of(case, pair, len(settings.labels)), thumbnail)
+    checksums = CaseChecksums.of(folder, case.name, len(counts))
+    return _Written(counts, checksums, facts_of(case, pair, len(settings.labels)), thumbnail)
 
 
 def prepare_with(settings: Mapping[str, Any], fold: int) -> PreparedDataset:

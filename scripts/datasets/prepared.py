@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError, UserError
+from .checksums import read_unchanged
 from .datalist import deal_images, deal_splits, image_id, read_datalist
 from .geometry import Geometry
 from .slice_grid import PixelSpacing, SliceGrid
@@ -77,8 +77,8 @@ class PreparedDataset:
             part: "train", "val" or "test".
 
         Returns:
-            For each slice ``image`` and ``label`` (absolute paths), ``case`` (name), ``case_index`` (place in
-            ``case_names``) and ``slice`` (place in its volume).
+            For each slice ``image`` and ``label`` (absolute paths), ``image_crc32`` and ``label_crc32`` (of those
+            files), ``case`` (name), ``case_index`` (place in ``case_names``) and ``slice`` (place in its volume).
 
         Raises:
             ValueError: the part does not exist or is empty.
@@ -87,7 +87,9 @@ class PreparedDataset:
         return [
             {
                 "image": str(self.root / item["image"]),
+                "image_crc32": item["image_crc32"],
                 "label": str(self.root / item["label"]),
+                "label_crc32": item["label_crc32"],
                 "case": item["case"],
                 "case_index": index[item["case"]],
                 "slice": item["slice"],
@@ -126,18 +128,14 @@ class PreparedDataset:
         """A case's mask (X, Y, Z) in its own size, class indices or the ignored value.
 
         Raises:
-            FileNotFoundError, ValueError: its file is missing, or does not hold it.
+            FileNotFoundError, ValueError: its file is missing, or not the one that was prepared.
         """
-        path, size = self.original_label_file(case), self.geometry(case).size
+        path = self.original_label_file(case)
         if not path.is_file():
             raise MissingFileError(f"{path} does not exist; delete {self.root} and prepare it again")
-        try:
-            with path.open("rb") as stream, np.load(stream) as file:
-                label: NDArray[np.uint8] = file["label"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-            raise UserError(f"{path} is damaged; delete {self.root} and prepare it again") from None
-        if label.shape != size or label.dtype != np.uint8:
-            raise UserError(f"{path} is not a mask of {size} voxels; delete {self.root} and prepare it again")
+        content = read_unchanged(path, self._cases[case]["original_label_crc32"], self.root)
+        with np.load(io.BytesIO(content)) as file:
+            label: NDArray[np.uint8] = file["label"]
         return label
 
     def _items(self, part: str) -> list[dict[str, Any]]:

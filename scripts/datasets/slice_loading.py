@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import UserError
+from .checksums import read_unchanged
 from .slice_cache import Arrays, SliceCache
 
 if TYPE_CHECKING:
     from .prepared import PreparedDataset
+
+_CHECKSUMS = {"image": "image_crc32", "label": "label_crc32"}
 
 
 class LoadSlice:
@@ -31,7 +35,7 @@ class LoadSlice:
         ``image``: (channels, X, Y) float32, 0 to 1. ``label``: (1, X, Y) uint8, class indices or the ignored value.
 
     Raises:
-        FileNotFoundError, ValueError: when a file is read that is missing, damaged or of another size.
+        ValueError: when a file is read that is missing, damaged, of another size, or not the one that was prepared.
     """
 
     def __init__(self, dataset: PreparedDataset, cache_share: float = 0.0) -> None:
@@ -49,7 +53,8 @@ class LoadSlice:
         planes = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)  # (Y, X, C) -> (C, Y, X)
         scaled = np.swapaxes(planes, 1, 2).astype(np.float32, order="C") / np.float32(self.intensity_max)
         classes = np.swapaxes(label, 0, 1)[None].copy()  # (Y, X) -> (1, X, Y)
-        return {**item, "image": torch.from_numpy(scaled), "label": torch.from_numpy(classes)}
+        facts = {key: value for key, value in item.items() if key not in _CHECKSUMS.values()}
+        return {**facts, "image": torch.from_numpy(scaled), "label": torch.from_numpy(classes)}
 
     def _decode(self, item: dict[str, Any]) -> Arrays:
         if Path(item["image"]).suffix != ".png":  # a volume, by an expression in place of the slices
@@ -58,7 +63,7 @@ class LoadSlice:
                 "configs/data_folder.yaml and --dataset_dir",
                 path=item["image"],
             )
-        arrays = tuple(_read_png(Path(item[key])) for key in ("image", "label"))
+        arrays = tuple(_read_png(Path(item[key]), item.get(_CHECKSUMS[key])) for key in ("image", "label"))
         for key, array, (shape, dtype) in zip(("image", "label"), arrays, self._forms, strict=True):
             if array.shape != shape or array.dtype != dtype:
                 raise UserError(
@@ -68,10 +73,13 @@ class LoadSlice:
         return arrays
 
 
-def _read_png(path: Path) -> NDArray[Any]:
+def _read_png(path: Path, crc32: int | None) -> NDArray[Any]:
     try:
-        with Image.open(path) as picture:
+        content = read_unchanged(path, crc32, path.parents[1])
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             return np.asarray(picture)
+    except UserError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path} can't be read ({type(error).__name__}); {_remedy(path)}") from error
 

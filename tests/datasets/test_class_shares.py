@@ -7,7 +7,6 @@ from pathlib import Path
 
 from scripts.datasets.class_shares import training_shares
 from scripts.datasets.datalist import write_datalist
-from scripts.datasets.preparation_settings import FORMAT
 
 LABELS = ["background", "gland", "cyst"]
 
@@ -18,7 +17,7 @@ def write(folder: Path) -> Path:
     prepared.mkdir(parents=True)
     counts = {"a": [90, 10, 0], "b": [60, 40, 0], "c": [80, 0, 20], "d": [0, 99, 1], "e": [1, 0, 99]}
     cases = [{"name": name, "class_counts": each} for name, each in counts.items()]
-    write_datalist(prepared, {"format": FORMAT, "cases": cases})
+    write_datalist(prepared, {"cases": cases})
     run = folder / "run"
     run.mkdir()
     split = {"dataset": "some", "fingerprint": "0123456789abcdef", "cases": {"train": ["a", "b", "c"], "test": ["d"]}}

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from PIL import Image
 
 from scripts.datasets import Case, PreparedDataset, content_hashes, find_promise12, prepare, prepare_dataset
 from scripts.datasets.preparation_settings import FORMAT
+from scripts.datasets.slice_loading import LoadSlice
 from scripts.datasets.splits import choose_splits
+from tests.picture_files import chunk
 from tests.processes import start_one, wait_for
 from tests.synthetic import random_volume, write_mhd, write_promise12
 
@@ -337,6 +341,64 @@ def test_a_dataset_json_that_was_changed_by_hand_is_refused(tmp_path, cases, edi
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match=r"dataset\.json was changed since .* prepared; delete .*correct"):
         run(cases, tmp_path / "out")
+
+
+def swap(first, second):
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+
+
+def end_early(path):
+    """Leave the upper half of a PNG's pixels, every check sum of its own right: Pillow takes it without a word."""
+    with Image.open(path) as picture:
+        size, rows = picture.size, np.asarray(picture)
+    header, *_ = path.read_bytes().split(b"IDAT", 1)
+    stream = b"".join(b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() for row in rows[: size[1] // 2])
+    half = zlib.compress(stream)
+    path.write_bytes(header[:-4] + chunk(b"IDAT", half) + chunk(b"IEND", b""))
+    with Image.open(path) as picture:
+        assert np.array_equal(np.asarray(picture)[: size[1] // 2], rows[: size[1] // 2])
+
+
+OTHER_FILES = [
+    ("image", "swapped"),  # the masks of a case of these are all alike
+    ("image", "of another case"),
+    ("image", "ended early"),
+    ("label", "of another case"),
+    ("label", "ended early"),
+]
+
+
+@pytest.mark.parametrize(("kind", "change"), OTHER_FILES)
+def test_a_slice_that_is_not_the_one_that_was_prepared_is_refused(tmp_path, cases, kind, change):
+    prepared = run(cases, tmp_path / "out")
+    load = LoadSlice(prepared)
+    items = prepared.items("train")
+    faulty = Path(items[2][kind])
+    content = faulty.read_bytes()
+    if change == "ended early":
+        end_early(faulty)
+    else:
+        same = change == "swapped"
+        others = [Path(item[kind]) for item in items if (item["case"] == items[2]["case"]) == same]
+        swap(faulty, next(path for path in others if path.read_bytes() != content))
+    with pytest.raises(ValueError, match=rf"{faulty.name} was changed, .* replaced since .* prepared; delete .*again"):
+        load(items[2])
+    faulty.write_bytes(content)
+    load(items[2])
+
+
+def test_masks_of_two_cases_that_changed_places_are_refused(tmp_path, cases):
+    prepared = run(cases, tmp_path / "out")
+    first, second = prepared.case_names[:2]
+    assert prepared.original_label(first).any()
+    swap(prepared.original_label_file(first), prepared.original_label_file(second))
+    for name in (first, second):
+        with pytest.raises(
+            ValueError, match=rf"{name}\.npz was changed, .* replaced since .* prepared; delete .*again"
+        ):
+            prepared.original_label(name)
 
 
 def test_no_content_of_unchanged_cases_is_read_again(tmp_path, monkeypatch):
