@@ -20,7 +20,7 @@ from ..datasets import PreparedDataset
 from ..errors import UserError
 from ..losses.targets import plain_tensor
 from ..runs.checkpoint import load_network
-from ..runs.resume import read_table
+from ..runs.resume import read_table, run_config_sha256
 from ..runs.run_configuration import run_configuration
 from ..runs.run_files import MODEL, SPLIT
 from ..runs.run_folder import find_run_dir
@@ -150,6 +150,7 @@ def _refuse_other_data(folder: Path, dataset: PreparedDataset) -> None:
 
 def _predict(run: _Run, images: torch.Tensor, device: str | torch.device) -> NDArray[Any]:
     """Class indices (N, X, Y) of images (N, C, X, Y)."""
-    network = load_network(run.parser.get_parsed_content("network_def"), run.folder / MODEL, device).eval()
+    network = run.parser.get_parsed_content("network_def")
+    load_network(network, run.folder / MODEL, device, run_config_sha256(run.folder)).eval()
     with torch.no_grad():
         return np.asarray(network(images.to(device)).argmax(1).cpu())

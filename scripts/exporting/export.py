@@ -68,7 +68,7 @@ def export_network(member: Member, form: str, content: dict[str, dict[str, objec
     Raises:
         ValueError: see ``export_run``.
     """
-    network = load_network(member.value("network_def"), member.weights).eval()
+    network = load_network(member.value("network_def"), member.weights, config_sha256=member.config_sha256).eval()
     channels = member.value("in_channels")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:

@@ -18,7 +18,7 @@ from ..datasets.class_shares import training_shares
 from ..errors import MissingFileError, UserError
 from ..runs.provenance import file_sha256
 from ..runs.publishing import PROVENANCE
-from ..runs.resume import flatten
+from ..runs.resume import flatten, run_config_sha256
 from ..runs.run_configuration import PLACES, read_run_configuration, run_labels
 from ..runs.run_files import CONFIG, MODEL
 from ..runs.run_folder import find_run_dir
@@ -42,11 +42,13 @@ class Member:
         weights: a flat state dict, class weights folded in.
         settings: ``SETTINGS`` and what ``network_def`` refers to, as a configuration; empty where nothing is known.
         shares: see ``training_shares``.
+        config_sha256: hash of the run's configuration, where they lie in a run's folder.
     """
 
     weights: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     shares: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    config_sha256: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -133,7 +135,8 @@ def _of_run(run_dir: Path, weights: Path | None = None) -> Member:
     if not weights.is_file():
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
     labels = run_labels(run_dir, config)
-    return Member(weights, _settings({**config, "labels": labels}), training_shares(run_dir, labels))
+    settings = _settings({**config, "labels": labels})
+    return Member(weights, settings, training_shares(run_dir, labels), run_config_sha256(run_dir))
 
 
 def _of_weights(weights: Path) -> Member:

@@ -49,11 +49,11 @@ def load_weights(network: nn.Module, members: Sequence[Member], device: torch.de
     """Load the weights of every member.
 
     Raises:
-        ValueError: weights are of another network, or not finite.
+        ValueError: weights are of another network or run, or not finite.
     """
     parts = list(network.networks) if isinstance(network, Ensemble) else [network]
     for part, member in zip(parts, members, strict=True):
-        load_network(part, member.weights, device)
+        load_network(part, member.weights, device, member.config_sha256)
     return network.eval()
 
 

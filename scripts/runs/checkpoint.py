@@ -15,6 +15,9 @@ from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import write_atomically
 from .run_files import LAST
 
+_METADATA = "_metadata"  # of a state dict: a table for each submodule
+_RUN = "training"  # in it: no submodule can have the name of this attribute of every one
+
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values with ``torch.save``, whole or not at all; equal states give equal bytes."""
@@ -41,19 +44,37 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]
     return state
 
 
-def load_network(network: nn.Module, path: str | Path, device: torch.device | str = "cpu") -> nn.Module:
+def flat_weights(network: nn.Module, config_sha256: str | None) -> dict[str, Any]:
+    """A network's state dict, in whose metadata (that of ``torch.nn``) stands which run's it is.
+
+    Args:
+        network: the network.
+        config_sha256: hash of the run's configuration; None tells nothing.
+    """
+    weights = network.state_dict()
+    if config_sha256 is not None:
+        getattr(weights, _METADATA)[_RUN] = {"config_sha256": config_sha256}
+    return weights
+
+
+def load_network(
+    network: nn.Module, path: str | Path, device: torch.device | str = "cpu", config_sha256: str | None = None
+) -> nn.Module:
     """Load a network's weights from a checkpoint of a run or from a flat state dict.
 
     Args:
         network: takes the weights; returned on ``device``.
         path: ``checkpoint_best.pt``, ``model.pt`` or any file of that form.
         device: where the network shall be.
+        config_sha256: hash of the configuration of the run whose folder the file lies in; None leaves it unchecked.
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: the weights are of another network; names keys that do not fit.
+        ValueError: the weights are of another network, or another run's; names keys that do not fit.
     """
     state = load(path, device)
+    if config_sha256 is not None:
+        refuse_other_run(Path(path), state, config_sha256)
     weights = state.get("network", state)
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise UserError(f"{path} holds no weights of a network; name another file")
@@ -121,9 +142,7 @@ class RunCheckpointLoader:
         if "progress" in state:
             engine.state.checkpoint_epoch = state["progress"]["epoch"]  # for the names of pictures
         self._refuse_other_data(state.get("metadata", {}))
-        if self.config_sha256 is not None:
-            refuse_other_run(self.checkpoint, state, self.config_sha256)
-        load_network(self.network, self.checkpoint, self.device)
+        load_network(self.network, self.checkpoint, self.device, self.config_sha256)
 
     def _refuse_other_data(self, trained_on: dict[str, Any]) -> None:
         if self.split_sha256 is not None and trained_on.get("split_sha256") != self.split_sha256:
@@ -141,10 +160,10 @@ class RunCheckpointLoader:
 
 
 def refuse_other_run(path: Path, state: dict[str, Any], config_sha256: str) -> None:
-    """Refuse a checkpoint that another run has written, whose scores would stand under this run's name.
+    """Refuse a checkpoint or weights that another run has written, whose scores would stand under this run's name.
 
     Args:
-        path: the checkpoint, beside that with which its run goes on.
+        path: the file, beside the checkpoint with which its run goes on.
         state: its content.
         config_sha256: of the configuration of the run whose folder it lies in.
 
@@ -152,10 +171,10 @@ def refuse_other_run(path: Path, state: dict[str, Any], config_sha256: str) -> N
         ValueError: it says another configuration, and not that of the checkpoint beside it, as where a later version
             of this bundle would hash the run's own configuration otherwise.
     """
-    found, last = state.get("metadata", {}).get("config_sha256"), path.with_name(LAST)
+    found, last = _config_of(state), path.with_name(LAST)
     if found in (None, config_sha256):
         return
-    if not last.is_file() or load(last).get("metadata", {}).get("config_sha256") != found:
+    if not last.is_file() or _config_of(load(last)) != found:
         raise UserError(
             f"{path} was written by a training of another configuration than the run's config.yaml beside it; put the "
             "run's own file back, or name the run that it is of"
@@ -175,6 +194,12 @@ def require_sha256(path: Path, sha256: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
         raise UserError(f"{path} has the SHA-256 {found} and not {sha256}: it is another file than the one trusted")
+
+
+def _config_of(state: dict[str, Any]) -> Any:
+    """Hash of the configuration that a checkpoint or a flat state dict names; None where it names none."""
+    flat = getattr(state, _METADATA, {}).get(_RUN, {})
+    return state.get("metadata", flat).get("config_sha256")
 
 
 def _refuse_packed(path: Path) -> None:

@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..storage.atomic_files import flush
-from .checkpoint import load, save
+from .checkpoint import flat_weights, load, save
 from .processes import is_first, largest, several
 from .random_states import everyones_random_states, random_states
 from .run_files import BEST, JOURNAL, LAST, MODEL
@@ -131,7 +131,7 @@ class RunCheckpoint:
         network = {name: value.clone() for name, value in state["network"].items()}
         files = {BEST: {"network": network, "progress": state["progress"], "metadata": state["metadata"]}}
         if self.export is not None:
-            files[MODEL] = dict(self.export().state_dict())
+            files[MODEL] = flat_weights(self.export(), state["metadata"].get("config_sha256"))
         return files
 
     def _finish(self, _engine: Engine) -> None:

@@ -83,7 +83,7 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     weights = run_dir / MODEL
     if not weights.is_file():
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
-    _refuse_other_weights({**config, "labels": labels}, weights)
+    _refuse_other_weights({**config, "labels": labels}, weights, comparable_sha256(config))
     state = load(run_dir / BEST) if (run_dir / BEST).is_file() else {}
     refuse_other_run(run_dir / BEST, state, comparable_sha256(config))
     best = state.get("progress", {}).get("best", {})
@@ -110,9 +110,9 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     }
 
 
-def _refuse_other_weights(config: dict[str, Any], weights: Path) -> None:
-    """Refuse weights that the network of the configuration does not take, or that are not finite."""
+def _refuse_other_weights(config: dict[str, Any], weights: Path, config_sha256: str) -> None:
+    """Refuse weights of another run, that the network of the configuration does not take, or that are not finite."""
     parser = ConfigParser(config)
     if "network_def::pretrained_path" in parser:
         parser["network_def::pretrained_path"] = None
-    load_network(parser.get_parsed_content("network_def"), weights)
+    load_network(parser.get_parsed_content("network_def"), weights, config_sha256=config_sha256)

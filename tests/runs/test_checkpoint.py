@@ -220,6 +220,22 @@ def test_an_evaluator_refuses_the_network_of_another_run(tmp_path: Path) -> None
     start(nn.Linear(2, 3), run_state(tmp_path)[1], config_sha256="cd")  # weights that say nothing
 
 
+def test_flat_weights_tell_whose_they_are_and_are_plain_weights_to_everyone_else(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    checkpoint.save(checkpoint.flat_weights(network, "ab"), tmp_path / "model.pt")
+    weights = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert list(weights) == list(network.state_dict())
+    copy = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    copy.load_state_dict(weights)
+    torch.testing.assert_close(copy.state_dict(), network.state_dict(), rtol=0, atol=0)
+    for mine in (None, "ab"):
+        checkpoint.load_network(copy, tmp_path / "model.pt", config_sha256=mine)
+    with pytest.raises(ValueError, match=r"model\.pt was written by a training of another configuration"):
+        checkpoint.load_network(copy, tmp_path / "model.pt", config_sha256="cd")
+    checkpoint.save(checkpoint.flat_weights(network, None), tmp_path / "model.pt")
+    checkpoint.load_network(copy, tmp_path / "model.pt", config_sha256="cd")  # weights that say nothing
+
+
 def test_an_evaluator_refuses_a_file_of_another_hash(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it is another file than the one trusted"):
         start(nn.Linear(2, 3), run_state(tmp_path)[1], sha256="00")

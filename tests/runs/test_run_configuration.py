@@ -13,6 +13,9 @@ import torch
 import yaml
 
 from scripts.configuration.error_report import user_message
+from scripts.errors import UserError
+from scripts.inference.model import find_members
+from scripts.inference.networks import load_weights
 from scripts.networks import UNet
 from scripts.runs.run_configuration import run_configuration
 from tests.workflows import CONFIGS, run_workflow, tiny_overrides
@@ -127,6 +130,23 @@ def test_the_checkpoint_of_another_run_is_neither_evaluated_nor_published(folder
     assert said in refused(folder, "evaluate.yaml", run_name="mine")
     publish = {"run_name": "mine", "models_dir": str(folder / "models")}
     assert said in refused(folder, "publish.yaml", run_id="publishing", **publish)
+
+
+def test_weights_of_another_run_are_not_taken_for_those_of_the_folder(folder: Path) -> None:
+    for name, seed in (("ours", 2), ("others", 3)):
+        settings = {**NETWORK, **OWN, "run_name": name, "seed": seed, "bundle_root": str(folder)}
+        run_workflow("train.yaml", "loss_ce.yaml", **tiny_overrides(folder, **settings))
+    runs = folder / "runs"
+    said = "ours/model.pt was written by a training of another configuration than the run's config.yaml"
+    members = find_members("ours", runs, "none")
+    load_weights(members[0].value("network_def"), members, "cpu")
+    shutil.copy(runs / "others" / "model.pt", runs / "ours")
+    publish = {"run_name": "ours", "models_dir": str(folder / "models")}
+    assert said in refused(folder, "publish.yaml", run_id="publishing", **publish)
+    assert said in refused(folder, "export.yaml", run_id="exporting", run_name="ours", format="onnx")
+    assert said in refused(folder, "compare.yaml", run_id="comparing", runs=["ours"])
+    with pytest.raises(UserError, match=said):
+        load_weights(members[0].value("network_def"), members, "cpu")
 
 
 def test_a_misspelt_key_is_refused_with_the_nearest(folder: Path) -> None:
