@@ -88,8 +88,7 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     refuse_other_run(run_dir / BEST, state, comparable_sha256(config))
     best = state.get("progress", {}).get("best", {})
     split = read_table(run_dir / SPLIT) if (run_dir / SPLIT).is_file() else {}
-    summary = evaluation_folder(run_dir, "test") / SUMMARY
-    tested = read_table(summary) if summary.is_file() else {}
+    tested = _read_test_scores(run_dir)
     return {
         "run": run_dir.name,
         "sha256": file_sha256(weights),
@@ -108,6 +107,25 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
         "git_revision": git_revision(),
         "versions": software_versions(),
     }
+
+
+def _read_test_scores(run_dir: Path) -> dict[str, Any]:
+    """The summary of a run's test; empty where it was not evaluated.
+
+    Raises:
+        ValueError: it is damaged, or of other weights than the run's best, as where the run was trained on since.
+    """
+    path = evaluation_folder(run_dir, "test") / SUMMARY
+    if not path.is_file():
+        return {}
+    summary = read_table(path)
+    scored = summary.get("computed_with", {}).get("checkpoint_sha256")
+    if scored is not None and (run_dir / BEST).is_file() and scored != file_sha256(run_dir / BEST):
+        raise UserError(
+            f"{path} holds the scores of other weights than those of {BEST}, as where a run is trained on; evaluate it "
+            f"again (make evaluate RUN={run_dir.name}), or delete {path.parent}"
+        )
+    return summary
 
 
 def _refuse_other_weights(config: dict[str, Any], weights: Path, config_sha256: str) -> None:

@@ -48,7 +48,8 @@ def read_status(study_dir: Path, runs: Sequence[PlannedRun]) -> list[RunStatus]:
     """The state of each run, in order.
 
     Raises:
-        UserError: a folder holds a run of other settings than those planned; names it and the difference.
+        UserError: a folder holds a run of other settings than those planned, or the scores of another run; names it and
+            the difference.
     """
     return [_read(study_dir, run) for run in runs]
 
@@ -76,6 +77,7 @@ def _read(study_dir: Path, run: PlannedRun) -> RunStatus:
     refuse_other_run(folder, record, run)
     seconds = float(record.get("seconds", 0.0))
     if is_done(folder, run.role):
+        _refuse_others_scores(folder, run.role)
         return RunStatus(run, "done", seconds)
     if _is_held(folder):
         return RunStatus(run, "running", seconds)
@@ -83,6 +85,14 @@ def _read(study_dir: Path, run: PlannedRun) -> RunStatus:
     if failed is not None:
         return RunStatus(run, "failed", seconds, str(failed.get("last_line", "")))
     return RunStatus(run, "stopped", seconds)
+
+
+def _refuse_others_scores(folder: Path, role: str) -> None:
+    """Refuse scores that were copied from the folder of another run."""
+    scores = evaluation_folder(folder, PART[role])
+    scored = (read_json(scores / SUMMARY) or {}).get("computed_with", {}).get("run", folder.name)
+    if scored != folder.name:
+        raise UserError(f"{scores} holds the scores of run {scored}; delete it, and {folder.name} is evaluated again")
 
 
 def _is_held(folder: Path) -> bool:

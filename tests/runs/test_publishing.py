@@ -93,6 +93,20 @@ def test_what_is_no_whole_run_leaves_the_published_weights_alone(tmp_path: Path)
     assert {path: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
 
 
+def test_test_scores_of_other_weights_are_not_published_with_these(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "first")
+    for best, reason in ((run / "checkpoint_best.pt", None), (run / "model.pt", "holds the scores of other weights")):
+        with best.open("rb") as file:
+            made = {"checkpoint_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        summary = {"scores": {"dice/mean": 0.8}, "computed_with": made}
+        (run / "evaluation/test/summary.json").write_text(json.dumps(summary))
+        if reason is None:
+            publish_run(tmp_path / "runs", "first", tmp_path / "models")
+        else:
+            with pytest.raises(UserError, match=rf"{reason} .*; evaluate it again \(make evaluate RUN=first\)"):
+                publish_run(tmp_path / "runs", "first", tmp_path / "models")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null"])
 @pytest.mark.parametrize("file", ["split.json", "evaluation/test/summary.json"])
 def test_a_damaged_record_of_a_run_is_named_and_nothing_published(tmp_path: Path, file: str, content: str) -> None:

@@ -92,6 +92,20 @@ def test_damaged_records_of_a_study_are_named(tmp_path: Path, content: str) -> N
         (folder / name).unlink()
 
 
+def test_scores_that_were_copied_from_another_run_do_not_count(tmp_path: Path) -> None:
+    run = run_on(tmp_path, "ce", "s", "d")
+    folder = tmp_path / run.name
+    (folder / "study_run.json").write_text(json.dumps(run.record()))
+    summary = folder / "evaluation" / "test" / "summary.json"
+    summary.parent.mkdir(parents=True)
+    for said in ({}, {"run": run.name}):
+        summary.write_text(json.dumps({"computed_with": said}))
+        assert read_status(tmp_path, [run])[0].state == "done"
+    summary.write_text(json.dumps({"computed_with": {"run": "dfl-r1"}}))
+    with pytest.raises(UserError, match=r"test holds the scores of run dfl-r1; delete it, and ce-r1 is evaluated"):
+        read_status(tmp_path, [run])
+
+
 def test_jobs_share_the_cores_that_the_process_may_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class ThreadsError(Exception):
         pass

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from scripts.runs.checkpoint import load
 from scripts.runs.run_files import LAST, MODEL, PER_CASE, evaluation_folder
 from scripts.runs.signals import EXIT_CODE
 from scripts.studies.blocks import all_runs, next_block
@@ -127,8 +128,8 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_scores(
     run_locally(study.output_dir, [run], 1, 1)
     assert read_status(study.output_dir, [run])[0].state == "done"
     assert scores(study, run) == scores(reference, run)
-    twin = study.output_dir / run.name / MODEL
-    assert twin.read_bytes() == (reference.output_dir / run.name / MODEL).read_bytes()
+    twins = [load(each.output_dir / run.name / MODEL) for each in (study, reference)]
+    torch.testing.assert_close(*twins, rtol=0, atol=0)
 
 
 def test_two_starters_do_each_run_once(done: Path, tmp_path: Path) -> None:
