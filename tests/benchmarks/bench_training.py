@@ -1,6 +1,6 @@
 """A training with everything on against a bare PyTorch loop: its steps, its validations and its whole epochs.
 
-    python -m tests.benchmarks.bench_training [--sizes 224 64] [--epochs 4] [--precision bfloat16] [--channels_last]
+    python -m tests.benchmarks.bench_training [--sizes 224 64] [--cases 10] [--epochs 4] [--precision bfloat16] [--channels_last]
 
 After every epoch of ours the bare loop does one, in the same process: the ratio of the two is that of neighbours, and a
 machine that others use too slows both. Times are those of the processor (all threads of the process, so that what
@@ -160,12 +160,15 @@ def main() -> None:
     """Print the machine and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(TARGETS), choices=list(TARGETS))
+    parser.add_argument("--cases", type=int, help="of 8 (224) or 12 slices (64), of which three fifths are trained on")
     parser.add_argument("--epochs", type=int, default=4, help="measured, behind one that is not")
     parser.add_argument("--precision", default="float32", help="of ours; the bare loop has float32")
     parser.add_argument("--channels_last", action="store_true", help="of ours")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"precision": arguments.precision, "channels_last": arguments.channels_last}
+    if arguments.cases is not None:
+        settings["cases::num_cases"] = arguments.cases
     print(f"{machine()}\n\n{report(arguments.sizes, arguments.epochs, **settings)}", flush=True)
 
 
