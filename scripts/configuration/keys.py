@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from monai.bundle.properties import InferProperties, TrainProperties
@@ -106,7 +106,17 @@ def refuse_unknown_workflow(run_id: str | None = None, config: dict[str, Any] | 
     config = executed_config() if config is None else config
     known = sorted(WORKFLOWS & set(config))
     shipped = load_config()
-    if run_id in known or (run_id in config and run_id not in shipped):
+    if run_id not in config or run_id in shipped:
+        require_workflow(run_id, known)
+
+
+def require_workflow(run_id: str, known: Sequence[str]) -> None:
+    """Refuse to run what is none of the workflows.
+
+    Raises:
+        ValueError: names the nearest workflow, and all that are there.
+    """
+    if run_id in known:
         return
     near = difflib.get_close_matches(run_id, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration.error_report import report_user_errors
+from ..configuration.keys import require_workflow
 from ..configuration.overrides import read_yaml_words
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import UserError
 from .assemble import study_record
 from .blocks import Block, all_runs, analysed_runs, next_block
 from .check_conditions import check_conditions
+from .file_values import COMMANDS
 from .history import record_launch
 from .launch_local import run_locally
 from .mlflow_study import track_study
@@ -33,6 +35,18 @@ from .study_file import Study, read_study
 logger = logging.getLogger(__name__)
 REPORT = "report"
 _BASE = "bundle"  # key of a study file whose runs are those of another bundle
+
+
+def check_command() -> None:
+    """Refuse to run what is no command of a study file: a step of ``initialize``.
+
+    Raises:
+        UserError: names the nearest command, and all three.
+    """
+    report_user_errors()
+    workflow = running_workflow()
+    if workflow is not None:
+        require_workflow(workflow.run_id, COMMANDS)
 
 
 def studying() -> None:

@@ -12,6 +12,9 @@ from typing import Any
 from ..configuration.places import require_place
 from ..errors import UserError
 
+COMMANDS = ("studying", "planning", "reporting")
+MONAI_KEYS = {*COMMANDS, "initialize", "imports"}  # what MONAI reads in a study file
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LONGEST_NAME = 100  # of studies and conditions, with which folders of runs and experiments begin
 

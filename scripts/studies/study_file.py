@@ -17,6 +17,7 @@ from ..errors import UserError
 from .comparable import refuse_incomparable
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
 from .file_values import (
+    MONAI_KEYS,
     folder_to_keep,
     number_between,
     one_line,
@@ -31,7 +32,6 @@ from .primary_score import check_score
 from .slurm_settings import read_slurm
 from .terms import noun
 
-COMMANDS = ("studying", "planning", "reporting")
 PROTOCOLS = ("whole_patients", "random_images_leaky")
 LEAKY_FOLDS = (20, 3)  # the paper's: 5 % of the images are tested, three times
 MOST_REPEATS = 100
@@ -125,7 +125,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
     Raises:
         UserError: a key is unknown or missing, a value can't be used, a part does not exist; one line.
     """
-    given = {key: value for key, value in config.items() if key not in COMMANDS and key != "imports"}
+    given = {key: value for key, value in config.items() if key not in MONAI_KEYS}
     refuse_unknown(given, {**CONTENT, **PLACE}, "a study file")
     value = {**CONTENT, **PLACE, **given}
     name = _name(value["study"], value["protocol"])

@@ -1,6 +1,7 @@
 """A training with everything on against a bare PyTorch loop: its steps, its validations and its whole epochs.
 
-    python -m tests.benchmarks.bench_training [--sizes 224 64] [--cases 10] [--epochs 4] [--precision bfloat16] [--channels_last]
+    python -m tests.benchmarks.bench_training [--sizes 224 64] [--cases 10] [--epochs 4] [--precision bfloat16]
+        [--channels_last]
 
 After every epoch of ours the bare loop does one, in the same process: the ratio of the two is that of neighbours, and a
 machine that others use too slows both. Times are those of the processor (all threads of the process, so that what

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from scripts.configuration.error_report import user_message
 from scripts.errors import UserError
@@ -336,3 +336,22 @@ def test_a_study_file_elsewhere_is_planned_without_complaint_where_the_bundles_o
     assert codes == [0], said
     assert "study tiny" in said
     assert not re.search("error|cannot find|not exist", said, re.IGNORECASE), said
+
+
+@pytest.mark.parametrize("name", ["study_demo.yaml", "bundle_study.yaml"])
+@pytest.mark.parametrize("run_id", ["studing", "settings", "check", "training"])
+def test_what_is_no_command_of_a_study_file_is_refused(name: str, run_id: str) -> None:
+    hint = "did you mean studying? " if run_id == "studing" else ""
+    workflow = ConfigWorkflow(str(CONFIGS / name), run_id=run_id, logging_file=False)
+    with pytest.raises(RuntimeError) as info:
+        workflow.initialize()
+    said = user_message(info.value) or ""
+    assert said.startswith(f"there is no workflow '{run_id}'; {hint}")
+    assert said.endswith("workflows here: studying, planning, reporting")
+
+
+def test_every_study_file_checks_what_is_to_run() -> None:
+    files = [*CONFIGS.glob("*study*.yaml"), *(ROOT / "docs" / "evidence").glob("*/study.yaml")]
+    assert len(files) >= 20
+    for file in files:
+        assert yaml.safe_load(file.read_text())["initialize"] == COMMANDS["initialize"], file

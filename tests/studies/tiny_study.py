@@ -12,10 +12,12 @@ from monai.bundle import ConfigWorkflow
 
 from scripts.configuration.error_report import user_message
 from scripts.errors import UserError
+from scripts.studies import file_values
 from scripts.studies.study_file import Study, read_study
 from tests.workflows import CONFIGS, TINY_PHANTOM
 
-COMMANDS = {name: {"_target_": f"scripts.studies.commands.{name}"} for name in ("studying", "planning", "reporting")}
+STEPS = {"initialize": "check_command", **{name: name for name in file_values.COMMANDS}}
+COMMANDS = {key: {"_target_": f"scripts.studies.commands.{name}"} for key, name in STEPS.items()}
 NETWORK: dict[str, Any] = {
     "network_name": "tiny",
     "network_def": {

@@ -16,6 +16,7 @@ from ...errors import MissingFileError, UserError
 from ..comparable import refuse_twins
 from ..factors import Condition, cross_levels, named_levels
 from ..file_values import (
+    MONAI_KEYS,
     number_between,
     one_line,
     one_of,
@@ -28,7 +29,6 @@ from ..file_values import (
 from ..terms import noun
 from .bundle_config import has_place, load_config, one_form, per_case_metrics, refuse_unknown_keys
 
-COMMANDS = ("studying", "planning", "reporting")
 CONTENT: dict[str, Any] = {
     "study": None, "question": "", "bundle": None, "train": {}, "evaluate": {}, "settings": {}, "factors": None,
     "repeats": 1, "folds": 1, "score": None, "margin": 0.01, "reference": None, "unit": "case",
@@ -123,7 +123,7 @@ def read_bundle_study(config: Mapping[str, Any]) -> BundleStudy:
     Raises:
         UserError: there is no such bundle, it lacks what a study needs, a key is unknown to it; one line.
     """
-    given = {key: value for key, value in config.items() if key not in COMMANDS and key != "imports"}
+    given = {key: value for key, value in config.items() if key not in MONAI_KEYS}
     refuse_unknown(given, {**CONTENT, **PLACE}, "the study file of another bundle")
     value = {**CONTENT, **PLACE, **given}
     name = study_name(value["study"])
