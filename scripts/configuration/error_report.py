@@ -37,6 +37,7 @@ DEAD_WORKER = re.compile(r"DataLoader worker \(pid(\(s\))? ")  # torch's complai
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REFUSALS = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOTDIR, errno.ENAMETOOLONG,
+    errno.EISDIR, errno.ELOOP, errno.EIO, errno.ESTALE,
 }  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def _refused_value(chain: list[BaseException]) -> str | None:
 
 
 def _is_full_or_read_only(error: BaseException) -> bool:
-    """Whether the operating system refused to write: no space, a quota, a place that is read-only or no folder."""
+    """Whether the operating system refused to read or write: a full disk, a quota, a place that is of another kind."""
     return isinstance(error, OSError) and error.errno in REFUSALS
 
 

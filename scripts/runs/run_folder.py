@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,12 @@ from ..configuration.workflow import executed_config
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import remove_left_behind, write_text
 from .checkpoint import load
+from .file_kinds import refuse_other_kinds
 from .lock import lock_run
 from .processes import from_first
 from .resume import read_table, refuse_more_epochs, refuse_other_config, refuse_other_split
-from .run_files import CONFIG, LAST, LATEST, LOCK, SPLIT, TRACKED_CONFIG
+from .run_files import CONFIG, LAST, LATEST, SPLIT, TRACKED_CONFIG
+from .run_to_resume import find_run_to_resume
 
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
@@ -49,10 +50,7 @@ def open_run_dir(output_dir: str | Path, run_name: str, resume: bool | str | Non
 def _open(output_dir: str | Path, run_name: str, resume: bool | str | None) -> Path:
     require_plain_name(run_name)
     root = Path(output_dir).resolve()
-    if isinstance(resume, str):
-        path: Path | None = _run_to_resume(root, resume)
-    else:
-        path = _newest(root, run_name) if resume else None
+    path = find_run_to_resume(root, run_name, resume)
     try:
         if path is None:
             root.mkdir(parents=True, exist_ok=True)
@@ -69,7 +67,8 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None, key: str =
 
     Raises:
         FileNotFoundError: there is no such run.
-        ValueError: ``run_name`` is no plain folder name, and might lie outside ``output_dir``.
+        ValueError: ``run_name`` is no plain folder name, and might lie outside ``output_dir``; or see
+            ``refuse_other_kinds``.
     """
     require_plain_name(run_name or LATEST)
     root = Path(output_dir).resolve()
@@ -81,7 +80,9 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None, key: str =
         )
         wanted = f"no run '{run_name}'" if run_name not in (None, LATEST) else "no finished or running training"
         raise MissingFileError(f"{wanted} under {root}; {there}")
-    return path.resolve()
+    path = path.resolve()
+    refuse_other_kinds(path)
+    return path
 
 
 def check_place(output_dir: str | Path, run_name: str, resume: bool | str | None = None) -> None:
@@ -102,8 +103,7 @@ def check_place(output_dir: str | Path, run_name: str, resume: bool | str | None
         raise UserError(
             f"{latest} stands where the link to the newest run belongs; rename it, or choose an --output_dir"
         )
-    if isinstance(resume, str):
-        _run_to_resume(root, resume)
+    find_run_to_resume(root, run_name, resume)
 
 
 def run_names(root: Path) -> list[str]:
@@ -143,24 +143,6 @@ def _record(run_dir: Path, dataset: PreparedDataset, config: dict[str, Any]) -> 
     for name, content in ((TRACKED_CONFIG, without_paths(config)), (CONFIG, without_passwords(config))):
         write_text(run_dir / name, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     _point_latest(run_dir.parent, run_dir.name)
-
-
-def _run_to_resume(root: Path, resume: str) -> Path:
-    path = next((p for p in (Path(resume), root / resume) if (p / CONFIG).is_file()), None)
-    if path is None:
-        raise MissingFileError(f"no run to resume in {resume}: it holds no {CONFIG}; give a run's folder, or true")
-    return path.resolve()
-
-
-def _newest(root: Path, name: str) -> Path | None:
-    """The run folder that was made last for ``name``, if only just before its process was killed."""
-    pattern = re.compile(re.escape(name) + r"(?:-(\d+))?")
-    numbered = [(int(match[1] or 1), path) for path in root.glob("*") if (match := pattern.fullmatch(path.name))]
-    return max((entry for entry in numbered if _is_run(entry[1])), default=(0, None))[1]
-
-
-def _is_run(path: Path) -> bool:
-    return path.is_dir() and (any((path / name).is_file() for name in (CONFIG, LOCK)) or not any(path.iterdir()))
 
 
 def _first_free(root: Path, name: str) -> Path:

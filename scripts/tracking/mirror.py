@@ -222,7 +222,7 @@ class MlflowMirror:
             state: dict[str, Any] = {**NOTHING_THERE, **kept}
             if not isinstance(state["tracking_uri"], str) or not isinstance(state["uid"], str):
                 raise TypeError
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError, IsADirectoryError):
             raise UserError(
                 f"{self._path} is damaged; put the run's own file back, or delete it: resumed, the run gets a new "
                 "one in MLflow, in whole"

@@ -60,12 +60,11 @@ class ModelArtifact:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             save_mlflow_model(load_network(self.export(), self.run_dir / MODEL), self.shape, temporary)
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
         except Exception as error:
             logger.warning("no MLflow model: %s", f"{type(error).__name__}: {error}".splitlines()[0])
             shutil.rmtree(temporary, ignore_errors=True)
-            return
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
 
 
 def save_mlflow_model(network: nn.Module, shape: tuple[int, ...], path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from ..errors import MissingFileError, UserError
+from ..runs.file_kinds import refuse_other_kinds
 from ..runs.lock import is_free
 from ..runs.run_files import TRACKING
 from .addresses import given_address
@@ -67,6 +68,7 @@ def _recorded(root: Path) -> list[Path]:
 
 def _sync(run_dir: Path, tracking_uri: str | None, retry: bool = True) -> bool:
     """Returns whether there was anything to bring over; ``retry`` what MLflow has refused."""
+    refuse_other_kinds(run_dir)
     mirror = MlflowMirror(run_dir, tracking_uri=tracking_uri)
     if retry:
         mirror.retry_refused()

@@ -53,6 +53,10 @@ def test_a_full_disk_is_one_line() -> None:
     assert user_message(_caught(full)) == "[Errno 28] No space left on device: '/data/x'"
 
 
+def test_a_folder_in_place_of_a_file_is_one_line(tmp_path: Path) -> None:
+    assert user_message(_caught(tmp_path.read_text)) == f"[Errno 21] Is a directory: '{tmp_path}'"
+
+
 def test_a_path_keeps_its_spaces_and_the_message_is_one_line() -> None:
     def refuse() -> None:
         raise UserError("/data/two  spaces/a.png is\n  damaged")
