@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 from ..runs.run_files import JOURNAL
 
+STATUSES = ("RUNNING", "FINISHED", "FAILED", "KILLED")
+
 
 class Journal:
     """Append-only record of a run.
@@ -96,8 +98,32 @@ def read_records(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
                 record = json.loads(line)
             except (ValueError, RecursionError):  # a line that a disk has damaged
                 continue
-            if isinstance(record, dict) and isinstance(record.get("metrics", {}), dict):
+            if _is_record(record):
                 yield record, offset
+
+
+def _is_record(record: Any) -> bool:
+    """Whether a line holds what this class writes; the times of restored runs are not known."""
+    if not isinstance(record, dict) or not _is_whole(record.get("time", 0)) or record.get("time", 0) < 0:
+        return False
+    if "metrics" in record and not (_is_whole(record.get("step")) and _are_numbers(record["metrics"])):
+        return False
+    if "artifact" in record and not all(isinstance(record.get(key), str) for key in ("artifact", "folder")):
+        return False
+    return record.get("status", STATUSES[0]) in STATUSES
+
+
+def _are_numbers(metrics: Any) -> bool:
+    return isinstance(metrics, dict) and all(
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and name.encode("utf-8", "ignore").decode() == name
+        for name, value in metrics.items()
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def read_curve(path: Path, name: str) -> dict[int, float]:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration.passwords import without_password
-from ..errors import UserError
 from ..runs.run_files import JOURNAL, TRACKING, TRACKING_LOCK
 from ..storage.atomic_files import write_text
 from ..storage.locks import file_lock
-from .addresses import absolute, sqlite_address, sqlite_file
+from .addresses import absolute, sqlite_file
 from .journal import Journal, read_records
+from .mirror_state import nothing_there, read_state
 from .mlflow_run import find_or_create_run
 from .refusals import is_refusal
 from .sender import Sender
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 BATCH = 1000  # points a call, the most that MLflow takes
 RUNNING = "RUNNING"
-NOTHING_THERE: dict[str, Any] = {"run_id": None, "offset": 0, "told": None, "refused": {}}
 
 
 class MlflowMirror:
@@ -58,12 +57,12 @@ class MlflowMirror:
             plain = json.loads(json.dumps(description, default=str))
             address = without_password(absolute(plain["tracking_uri"]))
             place = {"tracking_uri": address, "output_dir": str(self.run_dir.resolve().parent)}
-            self.state: dict[str, Any] = {**plain, **place, "uid": uuid.uuid4().hex, **NOTHING_THERE}
+            self.state: dict[str, Any] = {**plain, **place, "uid": uuid.uuid4().hex, **nothing_there()}
             self._save()
-        self.state = self._read()
+        self.state = read_state(self._path)
         if self._is_copy():
             logger.info("%s is a copy of %s: it gets a run of its own in MLflow", run_dir, self.state["run_name"])
-            self.state |= {**NOTHING_THERE, "uid": uuid.uuid4().hex, "run_name": self.run_dir.name}
+            self.state |= {**nothing_there(), "uid": uuid.uuid4().hex, "run_name": self.run_dir.name}
             self._save()
         own = self.state["tracking_uri"]
         self.tracking_uri = absolute(tracking_uri or own)
@@ -117,8 +116,8 @@ class MlflowMirror:
         prepare_client()  # before the locks, since it takes seconds
         self._answered()  # as it is no silence of MLflow's
         with self._turn(file_lock(self.run_dir / TRACKING_LOCK)):
-            known = self._read()  # another process may have brought over something
-            self.state |= {name: known[name] for name in ("tracking_uri", *NOTHING_THERE)}
+            known = read_state(self._path)  # another process may have brought over something
+            self.state |= {name: known[name] for name in ("tracking_uri", *nothing_there())}
             self._move()
             require_answer(self.tracking_uri)
             with self._turn(store_lock(self.tracking_uri)):
@@ -139,7 +138,7 @@ class MlflowMirror:
     def _move(self) -> None:
         """Begin from the start where the run goes to another address than before."""
         if self.state["tracking_uri"] != without_password(self.tracking_uri):
-            self.state |= {**NOTHING_THERE, "tracking_uri": without_password(self.tracking_uri)}
+            self.state |= {**nothing_there(), "tracking_uri": without_password(self.tracking_uri)}
             self._sender = None
 
     def _push_records(self) -> None:
@@ -199,14 +198,13 @@ class MlflowMirror:
             if not is_refusal(error):
                 raise
             logger.info("MLflow has lost the run of %s; it gets a new one there, in whole", self.run_dir.name)
-            self.state |= NOTHING_THERE
+            self.state |= nothing_there()
             return False
         return True
 
     def _is_copy(self) -> bool:
         """Whether the run that this folder was copied from still lies beside it; a renamed folder is no copy."""
-        name = self.state.get("run_name")
-        other = self.run_dir.with_name(name) if isinstance(name, str) and name else self.run_dir
+        other = self.run_dir.with_name(self.state["run_name"])
         if other.resolve() == self.run_dir.resolve():
             return False
         try:
@@ -214,24 +212,6 @@ class MlflowMirror:
         except (OSError, ValueError, KeyError, TypeError):
             return False
         return bool(uid == self.state["uid"])
-
-    def _read(self) -> dict[str, Any]:
-        """What ``tracking.json`` says; a database in an output folder that was moved is looked for in its new place."""
-        try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            state: dict[str, Any] = {**NOTHING_THERE, **kept}
-            if not isinstance(state["tracking_uri"], str) or not isinstance(state["uid"], str):
-                raise TypeError
-        except (ValueError, TypeError, KeyError, RecursionError, IsADirectoryError):
-            raise UserError(
-                f"{self._path} is damaged; put the run's own file back, or delete it: resumed, the run gets a new "
-                "one in MLflow, in whole"
-            ) from None
-        now, database = self.run_dir.resolve().parent, sqlite_file(state["tracking_uri"])
-        before = Path(state.get("output_dir", now))
-        if database is not None and before != now and before in database.parents:
-            state["tracking_uri"] = sqlite_address(now / database.relative_to(before))
-        return {**state, "output_dir": str(now)}
 
     def _save(self) -> None:
         write_text(self._path, json.dumps(self.state, indent=1))

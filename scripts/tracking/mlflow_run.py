@@ -8,10 +8,10 @@ from typing import Any
 
 from ..configuration.passwords import redact
 from .addresses import NAME_LENGTH
+from .database import ARTIFACTS
 from .names import safe_name
 from .refusals import TrackingRefusedError, is_refusal, reason
 from .sender import deleted_experiment
-from .stores import ARTIFACTS
 from .views import run_view
 
 UID_TAG = "adfl.run_uid"

@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 from .addresses import sqlite_address
-from .stores import ARTIFACTS, open_client, prepare_client, store_lock
+from .database import ARTIFACTS
+from .refusals import explain
+from .stores import open_client, prepare_client, store_lock
 from .views import VIEW_TAG, link, run_view
 
 HOST = "127.0.0.1"
@@ -44,11 +46,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5000)
     given = parser.parse_args()
     database = (given.output_dir / "mlflow.db").resolve()
+    if database.exists() and not database.is_file():
+        sys.exit(f"error: {database} is no file of a database; rename it, and train or sync")
     if not database.is_file():
         sys.exit(f"error: no run was tracked in {given.output_dir} yet; train first (make train), or give --output_dir")
     prepare_client()
-    with store_lock(sqlite_address(database)):
-        experiments = open_client(sqlite_address(database)).search_experiments()
+    try:
+        with store_lock(sqlite_address(database)):
+            experiments = open_client(sqlite_address(database)).search_experiments()
+    except Exception as error:
+        sys.exit(f"error: {explain(error)}")
     command, environment = server_command(database, given.port)
     base = f"http://{HOST}:{given.port}"
     print(f"{base} shows {given.output_dir}; Ctrl-C ends it")

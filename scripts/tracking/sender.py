@@ -95,6 +95,8 @@ class Sender:
             try:
                 self.client.log_artifact(self.run_id, str(part), place or None)
             except Exception as error:
+                if not part.exists():
+                    continue  # replaced meanwhile by a resumed training, which records what it has put there
                 self._forgive(error)
                 name = part.relative_to(self.run_dir).as_posix()
                 self._refused(f"artefact {name}", reason(error), remedy(error))
@@ -114,7 +116,7 @@ class Sender:
         if record["status"] == "RUNNING":
             self.client.update_run(self.run_id, status="RUNNING")
         else:
-            self.client.set_terminated(self.run_id, record["status"], end_time=record["time"])
+            self.client.set_terminated(self.run_id, record["status"], end_time=record.get("time"))
         self._answered()
 
     def require_run(self) -> None:
@@ -141,7 +143,7 @@ def deleted_experiment(experiment: Any) -> str:
 
 def _points(record: Record) -> Iterator[tuple[str, float, int, int]]:
     for name, value in record.get("metrics", {}).items():
-        yield name, value, record["time"], record["step"]
+        yield name, value, record.get("time", 0), record["step"]
 
 
 def _files(path: Path, folder: str) -> list[tuple[Path, str]]:

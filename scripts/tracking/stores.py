@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import logging
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from ..configuration.passwords import redact
 from ..storage.home import provide_home
 from ..storage.locks import file_lock
-from .addresses import sqlite_address, sqlite_file
+from .addresses import sqlite_file
+from .database import bring_artifacts_along, lasting_fault, provide_database
+from .refusals import TrackingRefusedError
 
-ARTIFACTS = "mlartifacts"  # folder of the artefacts, beside an SQLite database
 CONNECT_WITHIN = 5.0  # seconds
 
 # MLflow's own patience (7 retries of 120 s) would hold a call for minutes; here a failed call is made again later.
@@ -86,90 +82,27 @@ def require_answer(tracking_uri: str) -> None:
         raise ConnectionError(f"{redact(tracking_uri)} does not answer: {redact(why)}") from None
 
 
-def provide_database(database: Path) -> None:
-    """Make an SQLite store where there is none, in one step; the caller holds the lock of the store.
-
-    MLflow makes its tables one by one, in about a second, and can't go on where a killed process has left off. A store
-    that holds no run is made again unless its tables are complete.
-    """
-    if database.is_file() and not _holds_nothing(database):
-        return
-    import mlflow
-
-    unfinished = f".{database.name}-"
-    for left in database.parent.glob(f"{glob.escape(unfinished)}*"):
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=unfinished, dir=database.parent) as folder:
-        fresh = Path(folder) / database.name
-        store = mlflow.MlflowClient(sqlite_address(fresh).replace("sqlite:///", "sqlite+pysqlite:///", 1))
-        store.search_experiments()
-        if not database.is_file() or _tables(database) != _tables(fresh):
-            for ending in ("-journal", "-wal", "-shm"):
-                database.with_name(f"{database.name}{ending}").unlink(missing_ok=True)
-            os.replace(fresh, database)
-
-
-def _holds_nothing(database: Path) -> bool:
-    """Whether a store has no run, and no experiment but MLflow's first."""
-    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        counts = [
-            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] if table in names else 0
-            for table in ("runs", "experiments")
-        ]
-    return counts[0] == 0 and counts[1] <= 1
-
-
-def _tables(database: Path) -> set[tuple[str, str | None]]:
-    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
-        return set(connection.execute("SELECT name, sql FROM sqlite_master"))
-
-
-def bring_artifacts_along(database: Path) -> int:
-    """Let an SQLite store whose folder was moved or copied find its artefacts beside it; returns how many experiments.
-
-    MLflow keeps absolute places. Those of ``mlartifacts`` folders that are gone, or of which a copy lies beside the
-    database, are set to the one beside it.
-    """
-    if not database.is_file():
-        return 0
-    here = database.parent / ARTIFACTS
-    moved = 0
-    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
-            return 0
-        for identity, location in connection.execute("SELECT experiment_id, artifact_location FROM experiments"):
-            path = _local_path(location)
-            if path is None or path.name != ARTIFACTS or path == here or (path.is_dir() and not here.is_dir()):
-                continue
-            place = (here.as_uri(), identity)
-            connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", place)
-            connection.execute(
-                "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE experiment_id = ?"
-                " AND substr(artifact_uri, 1, ?) = ?",
-                (here.as_uri(), len(location) + 1, identity, len(location), location),
-            )
-            moved += 1
-    return moved
-
-
 def open_client(tracking_uri: str) -> Any:
-    """An ``MlflowClient``; the caller holds the lock of the store."""
+    """An ``MlflowClient``; the caller holds the lock of the store.
+
+    Raises:
+        TrackingRefusedError: an SQLite file is damaged, or not MLflow's, or of another version of it; names it.
+    """
     import mlflow
 
     database = sqlite_file(tracking_uri)
-    if database is not None:
+    if database is None:
+        return mlflow.MlflowClient(tracking_uri)
+    try:
         provide_database(database)
         bring_artifacts_along(database)
         # MLflow makes the parent of what stands behind "sqlite:///", without decoding it
-        tracking_uri = tracking_uri.replace("sqlite:///", "sqlite+pysqlite:///", 1)
-    return mlflow.MlflowClient(tracking_uri)
-
-
-def _local_path(location: str | None) -> Path | None:
-    if not location or not location.startswith("file:"):
-        return None
-    return Path(url2pathname(urlsplit(location).path))
+        return mlflow.MlflowClient(tracking_uri.replace("sqlite:///", "sqlite+pysqlite:///", 1))
+    except (sqlite3.DatabaseError, mlflow.MlflowException) as error:
+        fault = lasting_fault(database, error)
+        if fault is None:
+            raise
+        raise TrackingRefusedError(fault) from error
 
 
 def _innermost(error: BaseException) -> str:

@@ -37,10 +37,11 @@ def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[s
     found = _recorded(root)
     if not found:
         raise MissingFileError(f"no recorded run under {root.resolve()}; name the folder of your runs by --output_dir")
-    done, failed = [], {}
+    done: list[str] = []
+    failed: dict[str, str] = {}
     for run_dir in found:
         try:
-            if _sync(run_dir, tracking_uri):
+            if _sync(run_dir, tracking_uri, look=not failed):
                 done.append(run_dir.name)
         except Exception as error:
             failed[run_dir.name] = explain(error)
@@ -56,7 +57,7 @@ def sync_others(run_dir: Path) -> None:
     for other in _recorded(run_dir.parent):
         if other != run_dir and is_free(other):
             try:
-                if _sync(other, None, retry=False):
+                if _sync(other, None, retry=False, look=False):
                     logger.info("MLflow: brought over what %s had left", other.name)
             except Exception as error:
                 logger.debug("MLflow: %s waits (%s)", other.name, reason(error))
@@ -66,15 +67,23 @@ def _recorded(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"*/{TRACKING}") if not path.parent.is_symlink())
 
 
-def _sync(run_dir: Path, tracking_uri: str | None, retry: bool = True) -> bool:
-    """Returns whether there was anything to bring over; ``retry`` what MLflow has refused."""
+def _sync(run_dir: Path, tracking_uri: str | None, retry: bool = True, look: bool = True) -> bool:
+    """Bring a run over; returns whether MLflow lacked anything.
+
+    Args:
+        run_dir: folder of the run.
+        tracking_uri: see ``sync_runs``.
+        retry: try again what MLflow has refused.
+        look: ask MLflow whether it still has a run of which all was brought over; one that it has lost is again.
+    """
     refuse_other_kinds(run_dir)
     mirror = MlflowMirror(run_dir, tracking_uri=tracking_uri)
     if retry:
         mirror.retry_refused()
     if mirror.unfinished and is_free(run_dir):
         mirror.finish("KILLED")
-    if not mirror.pending:
+    lacked, run_id = mirror.pending, mirror.state["run_id"]
+    if not lacked and not look:
         return False
     mirror.push()
-    return True
+    return lacked or mirror.state["run_id"] != run_id

@@ -14,7 +14,8 @@ from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from scripts.tracking import Journal, MlflowMirror, sync_runs
 from scripts.tracking.addresses import sqlite_address
-from scripts.tracking.stores import bring_artifacts_along, open_client
+from scripts.tracking.database import bring_artifacts_along
+from scripts.tracking.stores import open_client
 from tests.tracking.fake_mlflow import FakeMlflow
 from tests.workflows import run_workflow, tiny_overrides
 

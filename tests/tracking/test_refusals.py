@@ -206,3 +206,27 @@ def test_an_outage_is_told_once(
         for _ in range(3):
             uploader._push(False)
     assert caplog.text.count("MLflow can't be reached") == 1
+
+
+def test_what_is_refused_of_one_run_is_not_said_of_another(server: FakeMlflow, tmp_path: Path) -> None:
+    journal, _ = new_run(tmp_path, server.uri)
+    (journal.path.parent / "large.bin").write_bytes(b"x")
+    journal.log_artifact(journal.path.parent / "large.bin", "")
+    with FakeMlflow() as other:
+        other.faults["PUT .*large"] = 413
+        moved = MlflowMirror(tmp_path / "run", tracking_uri=other.uri)
+        moved.push()
+        assert list(moved.refused) == ["artefact large.bin"]
+    (tmp_path / "next").mkdir()
+    assert new_run(tmp_path / "next", server.uri)[1].refused == {}
+
+
+def test_an_artefact_that_a_resumed_training_replaces_meanwhile_is_not_refused(
+    server: FakeMlflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, mirror = new_run(tmp_path, server.uri)
+    journal.log_artifact(journal.path.parent / "model", "model")
+    gone = (journal.path.parent / "model" / "model.pt2", "model")
+    monkeypatch.setattr("scripts.tracking.sender._files", lambda path, folder: [gone])
+    mirror.push()
+    assert mirror.refused == {}

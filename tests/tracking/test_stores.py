@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import mlflow.store.db.utils as mlflow_tables
 import pytest
 
 from scripts.tracking.addresses import sqlite_address
+from scripts.tracking.pages import main as show_pages
+from scripts.tracking.refusals import TrackingRefusedError
 from scripts.tracking.stores import open_client, prepare_client
 
 
@@ -80,3 +83,82 @@ def test_a_store_that_holds_something_is_never_made_again(database: Path) -> Non
     assert names(database) == {"Default"}
     assert client.get_run(run).info.run_id == run
     assert database.stat().st_ino == before
+
+
+def other_program(database: Path) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE patients (name TEXT)")
+        connection.execute("INSERT INTO patients VALUES ('Doe')")
+
+
+def damaged(database: Path) -> None:
+    database.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 40)
+
+
+def cut_short(database: Path) -> None:
+    assert open_in_a_process(database) == 0
+    database.write_bytes(database.read_bytes()[:20_000])
+
+
+def without_a_table(database: Path) -> None:
+    client = open_client(sqlite_address(database))
+    client.create_run(client.create_experiment("kept"))
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DROP TABLE experiments")
+
+
+def of_another_version(database: Path) -> None:
+    elsewhere = database.with_name("elsewhere.db")  # since MLflow keeps what it has opened
+    client = open_client(sqlite_address(elsewhere))
+    client.create_run(client.create_experiment("kept"))
+    elsewhere.rename(database)
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (other_program, r"is a database of another program \(it has patients\); give another --tracking_uri"),
+        (damaged, "can't be read as a database of MLflow .*; move it away, .* and run sync"),
+        (cut_short, "can't be read as a database of MLflow .*; move it away, .* and run sync"),
+        (without_a_table, r"can't be read as a database of MLflow \(no such table: experiments\); move it away"),
+        (
+            of_another_version,
+            "is of another version of MLflow .*; keep a copy of it and run mlflow db upgrade '",
+        ),
+    ],
+)
+def test_a_file_that_is_no_store_is_named_with_its_mend_and_left_as_it_is(
+    database: Path, spoil: Callable[[Path], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.parent.mkdir()
+    spoil(database)
+    before = database.read_bytes()
+    with pytest.raises(TrackingRefusedError, match=f"mlflow.db {said}"):
+        open_client(sqlite_address(database))
+    monkeypatch.setattr("sys.argv", ["pages", "--output_dir", str(database.parent)])
+    with pytest.raises(SystemExit, match=f"^error: .*mlflow.db {said}"):
+        show_pages()
+    assert database.read_bytes() == before
+
+
+def test_a_store_that_others_hold_is_not_called_damaged(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_in_a_process(database) == 1  # no folder yet
+    database.parent.mkdir()
+    assert open_in_a_process(database) == 0
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **words: connect(*args, **{**words, "timeout": 0.1}))
+    with contextlib.closing(connect(database)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            open_client(sqlite_address(database))
+
+
+def test_a_folder_in_place_of_the_store_is_not_called_a_lack_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    monkeypatch.setattr("sys.argv", ["pages", "--output_dir", str(tmp_path)])
+    with pytest.raises(SystemExit, match="mlflow.db is no file of a database; rename it"):
+        show_pages()
