@@ -10,13 +10,16 @@ from typing import Any
 from monai.bundle.properties import InferProperties, TrainProperties
 
 from ..errors import UserError
-from .reading import load_config
+from .reading import BASE_CONFIG, load_config
 from .workflow import executed_config, running_workflow
 
 REFERENCE = re.compile(r"@(?:::)?([A-Za-z_]\w*)")
 WORKFLOWS = {
     "run", "training", "check", "describe", "sync", "evaluating", "comparing", "publishing", "exporting", "reporting",
 }  # fmt: skip
+SHIPPED = (
+    "train.yaml", "evaluate.yaml", "inference.yaml", "compare.yaml", "publish.yaml", "export.yaml", "report.yaml",
+)  # fmt: skip
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 CONSUMER_KEYS = {"pre_transforms", "post_transforms"}  # of inference.yaml, which MONAI Label and Deploy look for
 
@@ -48,11 +51,17 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
     read |= _references(config)
     for key in config:
         if key not in read:
-            known = sorted(read & set(config))
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-            hint = RENAMED.get(key, hint)
+            hint = RENAMED.get(key) or _hint(key, sorted((read & set(config)) - WORKFLOWS - {"imports", "initialize"}))
             raise UserError(f"unknown key or override '{key}': nothing in the configuration reads it; {hint}")
+
+
+def _hint(key: str, known: list[str]) -> str:
+    """Whose key it is, the nearest known one, or all of them."""
+    of_others = [f"configs/{name}" for name in SHIPPED if key in load_config(BASE_CONFIG.with_name(name))]
+    if of_others:
+        return f"it is a key of {' and '.join(of_others)}"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
 
 
 def refuse_unread_keys(config: dict[str, Any], base: dict[str, Any]) -> None:
@@ -89,7 +98,7 @@ def _references(config: dict[str, Any]) -> set[str]:
 
 
 def refuse_unknown_workflow(run_id: str | None = None, config: dict[str, Any] | None = None) -> None:
-    """Refuse to run what is no workflow: a misspelt name, or a section such as ``train``.
+    """Refuse to run what is no workflow: a misspelt name, a section such as ``train``, or a word given for a workflow.
 
     Args:
         run_id: what is to run; by default what the running workflow runs.
@@ -105,6 +114,9 @@ def refuse_unknown_workflow(run_id: str | None = None, config: dict[str, Any] | 
         run_id = workflow.run_id
     config = executed_config() if config is None else config
     known = sorted(WORKFLOWS & set(config))
+    _refuse_words_for_workflows(
+        {key: config[key] for key in known}, [key for key in ("run_name", "runs") if key in config]
+    )
     shipped = load_config()
     if run_id not in config or run_id in shipped:
         require_workflow(run_id, known)
@@ -121,6 +133,14 @@ def require_workflow(run_id: str, known: Sequence[str]) -> None:
     near = difflib.get_close_matches(run_id, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UserError(f"there is no workflow '{run_id}'; {hint}workflows here: {', '.join(known)}")
+
+
+def _refuse_words_for_workflows(workflows: dict[str, Any], options: list[str]) -> None:
+    """Refuse ``--run NAME``: it would stand in the place of all that is run, so that nothing would be."""
+    for key, value in sorted(workflows.items(), key=lambda item: item[0] != "run"):  # which others are a paste of
+        if not isinstance(value, dict | list) and not str(value).startswith(("$", "@", "%")):
+            meant = f"the option is --{options[0]}" if key == "run" and options else f"leave --{key} away"
+            raise UserError(f"{key} is what the command does and can't be {value!r}, or nothing would be done; {meant}")
 
 
 def _monai_keys() -> set[str]:

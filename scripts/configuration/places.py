@@ -7,6 +7,44 @@ import tempfile
 from pathlib import Path
 
 from ..errors import UserError
+from .workflow import running_workflow
+
+# Of every workflow, the keys that hold a file or folder.
+_KEYS = (
+    "bundle_root",
+    "output_dir",
+    "dataset_dir",
+    "runs_dir",
+    "models_dir",
+    "checkpoint",
+    "picture",
+    "split_file",
+    "from",
+)
+
+
+def settle_typed_places() -> None:
+    """Let ``~`` mean the home folder in every place that was typed, as it does in a shell; refuse an empty place.
+
+    A shell leaves ``--output_dir=~/runs`` as it is, and makes nothing of a variable that is not set: ``""`` would be
+    the working folder, whatever lies there.
+
+    Raises:
+        ValueError: names the option.
+    """
+    workflow = running_workflow()
+    if workflow is None:
+        return
+    expanded = {}
+    for key in _KEYS:
+        value = workflow.parser.get(key)
+        if value is True or (isinstance(value, str) and not value.strip()):
+            raise UserError(f"{key} is empty; give a path behind --{key}, or leave the option away")
+        if isinstance(value, str) and value.startswith("~"):
+            expanded[key] = os.path.expanduser(value)
+    if expanded:
+        workflow.parser.update(expanded)
+        workflow.parser.parse(reset=True)
 
 
 def require_place(output_dir: str | Path, key: str = "output_dir") -> Path:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -28,6 +29,48 @@ def test_a_key_of_the_users_own_is_known_once_something_refers_to_it() -> None:
 def test_what_resembles_nothing_is_answered_with_the_known_keys() -> None:
     with pytest.raises(ValueError, match="'zzz': .*known keys: .*evaluator"):
         refuse_unknown_keys({"zzz": 1, "evaluator": {}})
+
+
+@pytest.mark.parametrize(
+    ("key", "config", "said"),
+    [
+        ("part", {"train": {}, "imports": []}, "it is a key of configs/evaluate.yaml and configs/compare.yaml"),
+        ("max_epochs", {"evaluator": {}}, "it is a key of configs/train.yaml"),
+        ("import", {"evaluator": {}, "imports": [], "initialize": []}, "known keys: evaluator"),
+    ],
+)
+def test_a_key_of_another_workflow_is_named_as_that(key: str, config: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=f"unknown key or override '{key}'") as error:
+        refuse_unknown_keys({key: "test", **config})
+    assert str(error.value).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("file", "run_id", "key", "said"),
+    [
+        ("train.yaml", "training", "run", "the option is --run_name"),
+        ("train.yaml", "training", "training", "leave --training away"),
+        ("evaluate.yaml", "evaluating", "run", "the option is --run_name"),
+        ("inference.yaml", "run", "run", "the option is --run_name"),
+        ("publish.yaml", "publishing", "run", "the option is --run_name"),
+        ("export.yaml", "exporting", "run", "the option is --run_name"),
+        ("compare.yaml", "comparing", "run", "the option is --runs"),
+        ("report.yaml", "reporting", "reporting", "leave --reporting away"),
+    ],
+)
+@pytest.mark.parametrize("value", ["a_run", 7, True])
+def test_a_word_in_the_place_of_a_workflow_is_refused(
+    tmp_path: Path, file: str, run_id: str, key: str, said: str, value: Any
+) -> None:
+    places = {} if file == "inference.yaml" else {"output_dir": str(tmp_path)}
+    if file == "evaluate.yaml":
+        (tmp_path / "latest").mkdir()
+        (tmp_path / "latest" / "config.yaml").write_text((CONFIGS / "train.yaml").read_text())
+    with pytest.raises(RuntimeError) as error:
+        make_workflow(file, run_id=run_id, **places, **{key: value}).initialize()
+    assert str(error.value.__cause__) == (
+        f"{key} is what the command does and can't be {value!r}, or nothing would be done; {said}"
+    )
 
 
 def test_every_key_of_train_yaml_is_known_in_a_training() -> None:
