@@ -11,6 +11,8 @@ STUDY ?= configs/study_demo.yaml
 # Of the bundle, for files outside configs/: MONAI looks for them beside the configuration file.
 SHARED := --meta_file configs/metadata.json --logging_file configs/logging.conf
 PORT ?= 5000
+# Where the runs lie that evaluate, segment, publish, export and ui are about; runs/ without.
+OUTPUT_DIR = $(if $(RUNS),--output_dir "'$(RUNS)'")
 
 export MLFLOW_DISABLE_TELEMETRY := true
 # Threads that wait give their core away: on a machine that others use too, a step is several times as fast.
@@ -18,7 +20,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help install train study evidence test lint types check ui evaluate segment publish export bundle release-check consumers sbom bench bench-loss bench-prepare bench-segment bench-studies torture mutants simulate clean
 
-help:  ## list the commands
+help:  ## list the commands; RUNS=folder tells those that take a run where runs lie, if not in runs/
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
 install: $(STAMP)  ## make .venv with the pinned dependencies
@@ -34,16 +36,16 @@ evidence: $(STAMP)  ## make the reports and tables of docs/evidence again from i
 	@$(BIN)/python -m docs.evidence.leakage.compare
 
 evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
-	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'"
+	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'" $(OUTPUT_DIR)
 
 segment: $(STAMP)  ## segment images in their own geometry (INPUT=file or folder OUTPUT=folder RUN=name)
-	@$(BUNDLE) --config_file configs/inference.yaml --dataset_dir "'$(INPUT)'" --output_dir "'$(OUTPUT)'" $(if $(RUN),--run_name "'$(RUN)'")
+	@$(BUNDLE) --config_file configs/inference.yaml --dataset_dir "'$(INPUT)'" --output_dir "'$(OUTPUT)'" $(if $(RUN),--run_name "'$(RUN)'") $(if $(RUNS),--runs_dir "'$(RUNS)'")
 
 publish: $(STAMP)  ## make a run's weights the bundle's own, which inference takes (RUN=name)
-	@$(BUNDLE) publishing --config_file configs/publish.yaml --run_name "'$(RUN)'"
+	@$(BUNDLE) publishing --config_file configs/publish.yaml --run_name "'$(RUN)'" $(OUTPUT_DIR)
 
 export: $(STAMP)  ## write a run's network for other programs, compared before it is kept (RUN=name FORMAT=onnx|pt2|ts)
-	@$(BUNDLE) exporting --config_file configs/export.yaml --run_name "'$(RUN)'" --format "'$(or $(FORMAT),onnx)'"
+	@$(BUNDLE) exporting --config_file configs/export.yaml --run_name "'$(RUN)'" --format "'$(or $(FORMAT),onnx)'" $(OUTPUT_DIR)
 
 bundle: $(STAMP)  ## build dist/dual_focal_loss_segmentation and its zip from a run's weights (RUN=name URL=where they will lie)
 	@$(BIN)/python -m scripts.release.build "$(RUN)" --url "$(URL)"
@@ -58,7 +60,7 @@ sbom: $(RELEASE_STAMP)  ## list what a user's install brings along, with licence
 	@$(BIN)/python -m scripts.release.sbom
 
 ui: $(STAMP)  ## show all runs in MLflow's pages at http://127.0.0.1:5000 (PORT=...)
-	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT)
+	@exec $(BIN)/python -m scripts.tracking.pages --port $(PORT) $(if $(RUNS),--output_dir "$(RUNS)")
 
 test: $(DEV_STAMP)  ## run the tests, two at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -71,7 +73,7 @@ lint: $(DEV_STAMP)  ## check style
 types: $(DEV_STAMP)  ## check types
 	@$(BIN)/mypy
 
-check: lint types test  ## all of the above three
+check: lint types test  ## check style and types, run the tests: what CI does
 
 bench: $(DEV_STAMP)  ## every benchmark: training, start, inference, growth, losses, preparing; each with its target
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks

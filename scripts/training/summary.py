@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from ignite.engine import Engine
 
+from ..configuration.reading import BASE_CONFIG
 from ..evaluation.score_line import score_line
 from ..runs.processes import is_first
-from ..runs.run_files import JOURNAL, MODEL
+from ..runs.run_files import FIGURES, JOURNAL, MODEL
 from ..tracking import read_curve
 
 
@@ -35,8 +37,31 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
     said = score_line(best, labels) if "dice/mean" in best else "no score"
     print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {said}")
     print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints; best weights in {MODEL})")
-    print(f"Curves and pictures: make ui. Scores of the test part: make evaluate RUN={run_dir.name}")
-    print(f"The bundle's own weights, which inference takes, become these by: make publish RUN={run_dir.name}")
+    look, score, publish = next_commands(run_dir)
+    print(f"Curves and pictures: {look}")
+    print(f"Scores of the test part: {score}")
+    print(f"The bundle's own weights, which inference takes, become these by: {publish}")
+
+
+def next_commands(run_dir: Path, bundle: Path = BASE_CONFIG.parents[1]) -> tuple[str, str, str]:
+    """Commands that work where the training was started: to look at the run, to score it, to publish its weights.
+
+    A built bundle has no Makefile.
+    """
+    runs, here = run_dir.resolve().parent, Path.cwd().resolve() == bundle
+    name = shlex.quote(run_dir.name)
+    if (bundle / "Makefile").is_file():
+        make = "make" if here else f"make -C {shlex.quote(str(bundle))}"
+        place = "" if runs == bundle / "runs" else f" RUNS={shlex.quote(str(runs))}"
+        return f"{make} ui{place}", f"{make} evaluate RUN={name}{place}", f"{make} publish RUN={name}{place}"
+    place = "" if runs == bundle / "runs" else f" --output_dir {shlex.quote(str(runs))}"
+    configs = Path("configs") if here else bundle / "configs"
+    score, publish = (shlex.quote(str(configs / file)) for file in ("evaluate.yaml", "publish.yaml"))
+    return (
+        f"the pictures in {_shown(run_dir / FIGURES)}",
+        f"python -m monai.bundle run evaluating --config_file {score} --run_name {name}{place}",
+        f"python -m monai.bundle run publishing --config_file {publish} --run_name {name}{place}",
+    )
 
 
 def _shown(path: Path) -> str:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.training.summary import next_commands
+from tests.workflows import ROOT
+
+
+def test_the_bundles_own_runs_need_their_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    said = next_commands(ROOT / "runs" / "ce-f0")
+    assert said == ("make ui", "make evaluate RUN=ce-f0", "make publish RUN=ce-f0")
+
+
+def test_other_folders_and_names_are_in_the_commands_as_a_shell_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle = tmp_path / "my bundle"
+    bundle.mkdir()
+    said = "RUN=$(RUN) RUNS=$(RUNS)"
+    (bundle / "Makefile").write_text(f'evaluate publish ui:\n\t@echo "$@ {said}"\n')
+    run = tmp_path / "Läufe von mir" / "mein Lauf"
+    run.mkdir(parents=True)
+    lines = []
+    for command in next_commands(run, bundle):
+        done = subprocess.run(f"{command} --no-print-directory", shell=True, capture_output=True, text=True, check=True)
+        lines.append(done.stdout.strip())
+    assert lines == [
+        f"ui RUN= RUNS={run.parent}",
+        f"evaluate RUN=mein Lauf RUNS={run.parent}",
+        f"publish RUN=mein Lauf RUNS={run.parent}",
+    ]
+
+
+def test_a_built_bundle_without_makefile_names_monais_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    look, score, publish = next_commands(tmp_path / "runs" / "ce-f0", tmp_path)
+    assert look == "the pictures in runs/ce-f0/figures"
+    assert score == "python -m monai.bundle run evaluating --config_file configs/evaluate.yaml --run_name ce-f0"
+    assert publish == "python -m monai.bundle run publishing --config_file configs/publish.yaml --run_name ce-f0"
+    _, score, _ = next_commands(tmp_path / "o" / "ce-f0", tmp_path)
+    assert score.endswith(f"--run_name ce-f0 --output_dir {tmp_path}/o")
+
+
+@pytest.mark.parametrize(
+    ("target", "option"),
+    [
+        ("evaluate", "--output_dir '/a b'"),
+        ("publish", "--output_dir '/a b'"),
+        ("export", "--output_dir '/a b'"),
+        ("segment", "--runs_dir '/a b'"),
+        ("ui", "--output_dir /a b"),
+    ],
+)
+def test_make_takes_the_folder_of_the_runs(target: str, option: str) -> None:
+    """As ``make -n`` prints what it would run; the quotes are for the command line of MONAI."""
+    options = ["--no-print-directory", "-o", ".venv/.installed"]
+    done = subprocess.run(
+        ["make", "-n", *options, target, "RUN=r", "RUNS=/a b"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert option in done.stdout.replace('"', "")
