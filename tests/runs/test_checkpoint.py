@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
+import os
 import random
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,6 +223,22 @@ def test_an_evaluator_refuses_the_network_of_another_run(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="another configuration"):
         start(nn.Linear(2, 3), path, config_sha256="cd")
     start(nn.Linear(2, 3), run_state(tmp_path)[1], config_sha256="cd")  # weights that say nothing
+
+
+class FullDisk(io.BytesIO):
+    """A file that takes its first bytes, and can be closed."""
+
+    def write(self, content: Any) -> int:
+        if self.tell():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(content)
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = SimpleNamespace(open=lambda _: FullDisk())
+    monkeypatch.setattr(checkpoint, "write_atomically", lambda _, write: write(place))
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoint.save({"a": torch.zeros(100_000)}, tmp_path / "c.pt")
 
 
 def test_flat_weights_tell_whose_they_are_and_are_plain_weights_to_everyone_else(tmp_path: Path) -> None:
