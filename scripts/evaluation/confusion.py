@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .figure_schedule import FigureSchedule
 
 Matrix = NDArray[np.int64]
+_LETTERS, _LETTER = 60, 0.075  # of a line of the title at most, and the width of one, inches
 
 
 class ConfusionFigure:
@@ -40,6 +42,7 @@ class ConfusionFigure:
         self.schedule = schedule
         self.folder = Path(run_dir) / FIGURES
         self.name = name
+        self.title = f"{Path(run_dir).name}\n{dataset.name}, {name}"
         self.labels = list(dataset.labels)
         self.ignore_index = dataset.ignore_index
         self._matrix = self._zeros()
@@ -73,21 +76,30 @@ class ConfusionFigure:
 
     def _draw(self, matrix: Matrix, epoch: int) -> None:
         self.folder.mkdir(exist_ok=True)
-        save_figure(draw_confusion(matrix, self.labels), self.folder / f"{self.name}_confusion_epoch_{epoch:03d}.png")
+        title = f"{self.title} · epoch {epoch}"
+        save_figure(
+            draw_confusion(matrix, self.labels, title), self.folder / f"{self.name}_confusion_epoch_{epoch:03d}.png"
+        )
 
 
-def draw_confusion(matrix: Matrix, labels: Sequence[str]) -> Figure:
-    """Draw the shares of each true class that were taken for each class; rows sum to 1."""
+def draw_confusion(matrix: Matrix, labels: Sequence[str], title: str = "") -> Figure:
+    """Draw the shares of each true class that were taken for each class; rows sum to 1.
+
+    The title has lines of its own: the matrix of two classes is narrower than the name of a run.
+    """
     total = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
     size = 1.6 + 0.55 * len(labels)
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, _LETTERS)]
+    width = max(size + 0.8, 0.3 + max(map(len, lines), default=0) * _LETTER)
+    figure = Figure(figsize=(width, size + 0.14 * len(lines)), layout="constrained")
+    figure.suptitle("\n".join(lines), fontsize=8)
     axis = figure.subplots()
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", fontsize=8)
     axis.set_yticks(range(len(labels)), labels, fontsize=8)
     axis.set_xlabel("prediction")
-    axis.set_ylabel("truth")
+    axis.set_ylabel("truth (its pixels are 1)")
     for row, column in np.ndindex(*matrix.shape):
         colour = "white" if share[row, column] > 0.5 else "black"
         axis.text(column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=colour, fontsize=7)

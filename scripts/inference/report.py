@@ -57,13 +57,18 @@ class InferenceReport:
         """Say what was done and what to look at; end the process with code 3 where an image was at fault."""
         count = {status: sum(row["status"] == status for row in self.rows) for status in ("new", "before", "failed")}
         flagged = sum(bool(row["flags"]) for row in self.rows)
-        before = f" and {count['before']} before" if count["before"] else ""
+        before = f", {count['before']} done before" if count["before"] else ""
         print(f"Segmented {count['new']} of {len(self.rows)}{before}: {self.records.output_dir}")
         for row in self.rows:
             if row["notes"] and row["status"] == "new":
                 print(_in_utf_8(printable(f"{row['case']}: {'; '.join(row['notes'])}")))
         page = self.records.output_dir / REPORT / PAGE
-        print(f"Look at {flagged} with a flag and {count['failed']} not segmented: {page}")
+        look = [
+            f"{number} {what}"
+            for number, what in ((flagged, "with a flag"), (count["failed"], "not segmented"))
+            if number
+        ]
+        print(f"Look at {' and '.join(look) or 'the pictures; none has a flag'}: {page}")
         if count["failed"]:
             raise SystemExit(PARTLY_DONE)
 

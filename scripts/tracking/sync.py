@@ -45,7 +45,8 @@ def sync_runs(output_dir: str | Path, tracking_uri: str | None = None) -> list[s
                 done.append(run_dir.name)
         except Exception as error:
             failed[run_dir.name] = explain(error)
-    logger.info("MLflow: %d run(s) brought up to date of %d", len(done), len(found))
+    complete = len(found) - len(done) - len(failed)
+    logger.info("MLflow: of %d run(s), %d brought over now, %d complete before", len(found), len(done), complete)
     if failed:
         name, why = next(iter(failed.items()))
         raise UserError(f"{len(failed)} run(s) wait for MLflow, such as {name} ({why}); put it right and sync again")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from scripts.evaluation import confusion
 from scripts.evaluation.confusion import draw_confusion
@@ -25,19 +26,36 @@ def test_the_picture_shows_the_shares_of_each_true_class() -> None:
     assert {(text.get_position(), text.get_text()) for text in axis.texts} == {
         ((0, 0), "0.75"), ((1, 0), "0.25"), ((0, 1), "0.00"), ((1, 1), "1.00"),
     }  # fmt: skip
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("prediction", "truth")
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("prediction", "truth (its pixels are 1)")
+
+
+@pytest.mark.parametrize("run", ["ce-f0", "adfl-deeplabv3plus-promise12-adam-f0-s0", "name of many words " * 8])
+def test_the_picture_says_of_which_run_data_and_epoch_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    saved: list[Any] = []
+    monkeypatch.setattr(confusion, "save_figure", lambda figure, _path: saved.append(figure))
+    (tmp_path / run).mkdir()
+    _evaluate(_figure(tmp_path / run), [0, 1], [1, 1])
+    (figure,) = saved
+    said = figure.get_suptitle()
+    assert said.replace("\n", " ").split() == [*run.split(), "phantom,", "validation", "·", "epoch", "1"]
+    FigureCanvasAgg(figure).draw()
+    box, whole = figure.texts[0].get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert box.y1 <= whole.y1
 
 
 def test_the_handler_takes_label_for_truth_and_pred_for_prediction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[list[list[int]]] = []
-    monkeypatch.setattr(confusion, "draw_confusion", lambda matrix, _labels: drawn.append(matrix.tolist()))
+    monkeypatch.setattr(confusion, "draw_confusion", lambda matrix, _labels, _title: drawn.append(matrix.tolist()))
     monkeypatch.setattr(confusion, "save_figure", lambda *_: None)
     output = [{"label": torch.tensor([[0, 0, 1]]), "pred": torch.tensor([[1, 1, 1]])}]
     engine = Engine(lambda _engine, _batch: output)
     confusion.ConfusionFigure(
-        tmp_path, "validation", SimpleNamespace(labels=["background", "organ"], ignore_index=None)
+        tmp_path, "validation", SimpleNamespace(name="phantom", labels=["background", "organ"], ignore_index=None)
     ).attach(engine)
     for _ in range(2):  # each run counts from 0
         engine.run([0], max_epochs=1)
@@ -45,7 +63,7 @@ def test_the_handler_takes_label_for_truth_and_pred_for_prediction(
 
 
 def _figure(folder: Path, ignore_index: int | None = None, schedule: Any = None) -> confusion.ConfusionFigure:
-    dataset: Any = SimpleNamespace(labels=["background", "organ"], ignore_index=ignore_index)
+    dataset: Any = SimpleNamespace(name="phantom", labels=["background", "organ"], ignore_index=ignore_index)
     return confusion.ConfusionFigure(folder, "validation", dataset, schedule)
 
 
@@ -59,7 +77,7 @@ def _evaluate(figure: confusion.ConfusionFigure, label: list[int], pred: list[in
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[list[int]]]]:
     """The name of each file that is written, and the matrix that it shows."""
     written: list[tuple[str, list[list[int]]]] = []
-    monkeypatch.setattr(confusion, "draw_confusion", lambda matrix, _labels: matrix.tolist())
+    monkeypatch.setattr(confusion, "draw_confusion", lambda matrix, _labels, _title: matrix.tolist())
     monkeypatch.setattr(confusion, "save_figure", lambda matrix, path: written.append((path.name, matrix)))
     return written
 

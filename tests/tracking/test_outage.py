@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ def assert_complete(run_dir: Path, status: str = "FINISHED") -> None:
     assert mlflow.MlflowClient(state["tracking_uri"]).get_run(state["run_id"]).info.status == status
 
 
-def test_a_server_that_is_down_at_the_start(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_is_down_at_the_start(server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server.stop()
     run_dir = tmp_path / "run"
     journal, uploader = begin(run_dir, server.uri)
@@ -82,9 +83,13 @@ def test_a_server_that_is_down_at_the_start(server: Server, tmp_path: Path) -> N
     with pytest.raises(ValueError, match=r"1 run\(s\) wait for MLflow, such as run .*127.0.0.1:\d+ does not answer"):
         sync_runs(tmp_path)
     server.start()
-    assert sync_runs(tmp_path) == ["run"]
-    assert_complete(run_dir)
-    assert sync_runs(tmp_path) == []
+    with caplog.at_level(logging.INFO):
+        assert sync_runs(tmp_path) == ["run"]
+        assert_complete(run_dir)
+        assert sync_runs(tmp_path) == []
+    said = [line for line in caplog.messages if "run(s)" in line]
+    assert said[-2] == "MLflow: of 1 run(s), 1 brought over now, 0 complete before"
+    assert said[-1] == "MLflow: of 1 run(s), 0 brought over now, 1 complete before"
     assert_complete(run_dir)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from .palette import GRID, LIGHT, Style
+from .palette import LIGHT, MUTED, Style
 from .record import Curve, WeightPath
 from .svg import in_style, new_figure
 from .words import short
@@ -33,7 +33,7 @@ def draw_learning_curves(curves: Sequence[Curve], styles: Mapping[str, Style]) -
     highest = max(float(np.nanmax(high)) for _x, _mean, _low, high in bands.values())
     for axis, loss in zip(axes, losses, strict=False):
         for other in losses:
-            axis.plot(bands[other][0], bands[other][1], color=GRID, linewidth=0.9)
+            axis.plot(bands[other][0], bands[other][1], color=MUTED, linewidth=0.6)
         _draw_band(axis, bands[loss], styles[loss].colour)
         axis.set_title(short(loss, TITLE[columns]))
         axis.set_ylim(max(0.0, lowest - 0.02), min(1.0, highest + 0.02))

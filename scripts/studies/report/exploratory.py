@@ -18,7 +18,8 @@ from .standing import by_mean
 from .tables import Cell, Table
 
 FRACTIONS = ("dice", "iou", "surface", "ece")
-HIGHER, LOWER = ("dice", "iou", "surface"), ("hd", "assd", "ece", "volume", "distance")
+HIGHER, LOWER = ("dice", "iou", "surface"), ("hd", "assd", "ece", "abs_volume", "distance")
+NEAREST_ZERO = ("volume_difference",)  # with a sign: too little is as bad as too much
 
 
 def metric_tables(analysis: Analysis, scores: Sequence[CaseScore], terms: Terms) -> list[Table]:
@@ -111,7 +112,9 @@ def direction(name: str) -> str:
     lower = name.lower()
     if any(word in lower for word in HIGHER):
         return " ↑"
-    return " ↓" if any(word in lower for word in LOWER) else ""
+    if any(word in lower for word in LOWER):
+        return " ↓"
+    return " → 0" if any(word in lower for word in NEAREST_ZERO) else ""
 
 
 def is_distance(name: str) -> bool:

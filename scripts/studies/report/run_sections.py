@@ -85,7 +85,7 @@ def examples_section(context: Context) -> Section | None:
         blocks.append(
             Text(
                 "The scores below were not chosen beforehand to decide, and are not corrected for their number: read "
-                "them as a description. An arrow shows where a score is better."
+                "them as a description. An arrow shows where a score is better: up, down or near 0."
             )
         )
         blocks += [Numbers(tables[0]), Numbers(tables[1], folded=True)]

@@ -14,6 +14,7 @@ from scripts.studies.components import Components
 from scripts.studies.report.curves import draw_learning_curves
 from scripts.studies.report.forest import draw_forest, draw_significance
 from scripts.studies.report.noise import apart, draw_noise
+from scripts.studies.report.palette import GRID, MUTED
 from scripts.studies.report.patients import draw_differences, draw_pair, patient_scores
 from scripts.studies.report.record import Curve
 from tests.studies.report.made_up import LOSSES, made_up_context
@@ -29,6 +30,13 @@ def _differences() -> Figure:
     losses = CONTEXT.analysis.table.losses
     others = [loss for loss in losses if loss != CHOSEN]
     return draw_differences(SCORES, losses, CHOSEN, others, CONTEXT.styles)[0]
+
+
+def test_the_other_losses_can_be_told_from_the_lines_of_the_grid() -> None:
+    figure = draw_learning_curves([Curve(loss, 1, 0, [4, 8], [0.7, 0.8]) for loss in LONG], CONTEXT.styles)
+    for axis in figure.axes[:3]:
+        assert [line.get_color() for line in axis.lines].count(MUTED) == 3
+        assert GRID not in [line.get_color() for line in axis.lines]
 
 
 def _one_validation() -> Figure:

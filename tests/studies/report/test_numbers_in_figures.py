@@ -89,7 +89,16 @@ def test_further_scores_have_the_means_of_their_values() -> None:
 
 @pytest.mark.parametrize(
     ("name", "arrow"),
-    [("surface_dice_2mm", " ↑"), ("HD95", " ↓"), ("ece", " ↓"), ("volume_difference_ml", " ↓"), ("x", "")],
+    [
+        ("surface_dice_2mm", " ↑"),
+        ("HD95", " ↓"),
+        ("ece", " ↓"),
+        ("volume_difference_ml/x", " → 0"),
+        ("volume_difference_relative/x", " → 0"),
+        ("abs_volume_difference_ml", " ↓"),
+        ("volume_ml", ""),
+        ("x", ""),
+    ],
 )
 def test_an_arrow_shows_where_a_score_is_better(name: str, arrow: str) -> None:
     assert direction(name) == arrow
