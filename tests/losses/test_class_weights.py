@@ -14,6 +14,10 @@ def test_a_class_of_one_pixel_is_there():
     torch.testing.assert_close(inverse_frequency_weights([1, 1]), torch.tensor([0.5, 0.5]))
 
 
+def test_shares_of_classes_do_as_well_as_counts():
+    torch.testing.assert_close(inverse_frequency_weights([0.75, 0.25]), torch.tensor([0.25, 0.75]))
+
+
 def test_mean_normalization_gives_weights_with_mean_one():
     weights = inverse_frequency_weights([6, 3, 2], normalization="mean")
     torch.testing.assert_close(weights, torch.tensor([1 / 2, 1.0, 3 / 2]))
