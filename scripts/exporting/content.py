@@ -55,6 +55,7 @@ def _trained(provenance: dict[str, Any]) -> dict[str, Any]:
             "run": provenance["run"],
             **{key: settings.get(key) for key in ("data_name", "network_name", "loss_name", "optimizer_name")},
             **{key: settings.get(key) for key in ("fold", "seed", "max_epochs")},
+            "trained_epochs": provenance.get("trained_epochs"),
             "best_epoch": provenance.get("best_epoch"),
             "weights_sha256": provenance["sha256"],
             "split_sha256": provenance.get("split_sha256"),

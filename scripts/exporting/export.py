@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ..configuration.places import require_place
 from ..errors import UserError
 from ..inference.model import Member, find_members
 from ..runs.checkpoint import load_network
@@ -41,18 +44,19 @@ def export_run(output_dir: str | Path, run_name: str | None, form: str, target: 
 
     Raises:
         FileNotFoundError: there is no such run, or it has no weights yet.
-        ValueError: no run is named, the form is unknown or its packages are missing, the weights are not those of the
-            network in the run's configuration, or what was written computes something else.
+        ValueError: no run is named, the target can't be written, the form is unknown or its packages are missing, the
+            weights are not those of the network in the run's configuration, or what was written computes something
+            else.
     """
-    if form not in FORMS:
+    if not isinstance(form, str) or form not in FORMS:
         raise UserError(f"format is {form!r}; give one of {', '.join(FORMS)}")
     if not run_name:
         known = ", ".join(run_names(Path(output_dir).resolve())) or "none"
         raise UserError(f"exporting needs the name of a run: --run_name NAME; runs in {output_dir}: {known}")
     run_dir = find_run_dir(output_dir, run_name)
+    path = _target(target, run_dir / "export" / f"model.{form}")
     provenance = describe_run(run_dir)  # refuses weights of another network
     (member,) = find_members(run_dir.name, run_dir.parent, "")
-    path = Path(target) if target else run_dir / "export" / f"model.{form}"
     content = {
         "metadata": bundle_metadata(member, provenance),
         "inference": inference_configuration(member),
@@ -60,6 +64,16 @@ def export_run(output_dir: str | Path, run_name: str | None, form: str, target: 
     difference = export_network(member, form, content, path)
     logger.info("network of run %s: %s; its logits differ by %.1e at most", run_dir.name, path, difference)
     return path
+
+
+def _target(target: str | Path | None, default: Path) -> Path:
+    """The file to write, once it is known that it can be."""
+    if not isinstance(target, str | Path | None) or "\0" in str(target):
+        raise UserError(f"target must be the path of a file, got {target!r}; give another --target")
+    path = Path(target).expanduser() if target else default
+    if path.is_dir():
+        raise UserError(f"target {path} is a folder; give --target a file in it, or move it away")
+    return require_place(path.parent, "target") / path.name
 
 
 def export_network(member: Member, form: str, content: dict[str, dict[str, object]], path: Path) -> float:
@@ -73,7 +87,7 @@ def export_network(member: Member, form: str, content: dict[str, dict[str, objec
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         written = Path(folder) / f"model.{form}"
-        compute = FORMS[form](network, channels, content, written)
+        compute = _write(form, network, channels, content, written)
         difference = largest_difference(network, compute, channels)
         if not difference <= TOLERANCE:
             raise UserError(
@@ -82,6 +96,16 @@ def export_network(member: Member, form: str, content: dict[str, dict[str, objec
             )
         os.replace(written, path)
     return difference
+
+
+def _write(form: str, network: nn.Module, channels: int, content: dict[str, dict[str, object]], path: Path) -> Compute:
+    """Write one of ``FORMS``; what torch says of a full disk names no reason."""
+    try:
+        return FORMS[form](network, channels, content, path)
+    except RuntimeError as error:
+        if shutil.disk_usage(path.parent).free < path.parent.stat().st_blksize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 @torch.no_grad()

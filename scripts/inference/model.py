@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..datasets.class_shares import training_shares
 from ..errors import MissingFileError, UserError
 from ..runs.provenance import file_sha256
 from ..runs.publishing import PROVENANCE
+from ..runs.recorded_settings import refuse_odd_settings
 from ..runs.resume import flatten, run_config_sha256
 from ..runs.run_configuration import PLACES, read_run_configuration, run_labels
 from ..runs.run_files import CONFIG, MODEL
@@ -75,11 +77,14 @@ def find_members(
         FileNotFoundError: there is no such run, or no weights.
         ValueError: a run has no weights yet, ``model.json`` is of other weights, or the runs do not go together.
     """
-    further = [ensemble] if isinstance(ensemble, str) else list(ensemble or ())
+    further = _names(ensemble)
+    if run_name is None and not isinstance(checkpoint, str | Path):
+        raise UserError(f"checkpoint must be the path of a file, got {checkpoint!r}; give another --checkpoint")
     first = _of_weights(Path(checkpoint)) if run_name is None else _of_run(find_run_dir(runs_dir, run_name, "runs_dir"))
     members = [first, *(_of_run(find_run_dir(runs_dir, name, "runs_dir")) for name in further)]
     if further and not first.settings:
         raise UserError(f"nothing tells what {first.weights} was trained with, so it joins no ensemble; name its run")
+    _refuse_equal_weights(members)
     for member in members[1:]:
         for key in _AGREE:
             ours, theirs = (each.value(key) for each in (member, first))
@@ -89,6 +94,25 @@ def find_members(
                     "an ensemble is of runs that differ in fold, seed, loss or network alone"
                 )
     return members
+
+
+def _names(ensemble: Sequence[str] | str | None) -> list[str]:
+    names = [] if ensemble is None else [ensemble] if isinstance(ensemble, str) else ensemble
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
+        raise UserError(f"ensemble must be a list of runs' names, got {ensemble!r}; write --ensemble \"['RUN','RUN']\"")
+    return list(names)
+
+
+def _refuse_equal_weights(members: Sequence[Member]) -> None:
+    """Refuse weights that would count twice: a run named again, by a link or as a copy."""
+    seen: dict[str, Path] = {}
+    for member in members if len(members) > 1 else ():
+        first = seen.setdefault(member.sha256, member.weights)
+        if first is not member.weights:
+            raise UserError(
+                f"{member.weights} and {first} hold the same weights, which would count twice in the ensemble; name "
+                "each network once"
+            )
 
 
 def take_model(run_name: str | None, runs_dir: str | Path, checkpoint: str | Path) -> None:
@@ -136,10 +160,14 @@ def _of_run(run_dir: Path, weights: Path | None = None) -> Member:
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
     labels = run_labels(run_dir, config)
     settings = _settings({**config, "labels": labels})
+    refuse_odd_settings(run_dir / CONFIG, settings, labels, "put the run's own file back")
     return Member(weights, settings, training_shares(run_dir, labels), run_config_sha256(run_dir))
 
 
 def _of_weights(weights: Path) -> Member:
+    for beside in (weights.parent / CONFIG, weights.with_name(PROVENANCE)):
+        if os.path.lexists(beside) and not beside.is_file():
+            raise UserError(f"{beside} is no file, which should tell what {weights} was trained with; put it right")
     if not weights.is_file():
         raise MissingFileError(
             f"no checkpoint {weights}; name a run by --run_name, put a run's weights there (make publish RUN=NAME), or "
@@ -153,13 +181,15 @@ def _of_weights(weights: Path) -> Member:
     try:
         record = json.loads(provenance.read_text(encoding="utf-8"))
         settings, sha256 = _settings(record["settings"]), record["sha256"]
+        shares = {label: (float(low), float(high)) for label, (low, high) in (record.get(_SHARES) or {}).items()}
         if not isinstance(settings["labels"], list):  # they would be read from the images that are to be segmented
             raise TypeError("labels")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{provenance} is damaged; publish the run again (make publish RUN=NAME)") from None
+    refuse_odd_settings(provenance, settings, settings["labels"], "publish the run again (make publish RUN=NAME)")
     if file_sha256(weights) != sha256:
         raise UserError(f"{provenance} is of other weights than {weights}; publish a run again, or remove it")
-    return Member(weights, settings, record.get(_SHARES) or {})
+    return Member(weights, settings, shares)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

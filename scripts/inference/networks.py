@@ -8,6 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
+from ..errors import UserError
 from ..runs.checkpoint import load_network
 from .model import Member, build_networks
 
@@ -26,6 +27,9 @@ class Ensemble(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """The logarithm of the mean probabilities, whose softmax these are; (B, C, X, Y) to (B, K, X, Y)."""
         logits = [network(image) for network in self.networks]
+        if len({each.shape for each in logits}) > 1:
+            shapes = " and ".join(str(list(each.shape)) for each in logits)
+            raise UserError(f"the networks of the ensemble give logits of different shapes, {shapes}; name other runs")
         logarithms = torch.stack([each.log_softmax(dim=1) for each in logits])
         mean = torch.logsumexp(logarithms, dim=0) - torch.log(torch.tensor(float(len(logits))))
         finite = torch.stack([torch.isfinite(each).all() for each in logits]).all()
@@ -39,10 +43,15 @@ def assemble_network(network: nn.Module, members: Sequence[Member], device: torc
         network: of the first member.
         members: see ``find_members``.
         device: where it computes.
+
+    Raises:
+        ValueError: a configuration's network is none.
     """
-    if len(members) == 1:
-        return network.to(device)
-    return Ensemble([network, *build_networks(members[1:])]).to(device)
+    networks = [network, *build_networks(members[1:])]
+    for each in networks:
+        if not isinstance(each, nn.Module):
+            raise UserError(f"network_def is a {type(each).__name__} and no network; correct it in the configuration")
+    return (network if len(members) == 1 else Ensemble(networks)).to(device)
 
 
 def load_weights(network: nn.Module, members: Sequence[Member], device: torch.device | str) -> nn.Module:

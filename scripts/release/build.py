@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,16 +29,18 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
+from ..configuration.error_report import user_message
+from ..configuration.places import require_place
 from ..configuration.reading import BASE_CONFIG
 from ..errors import UserError
 from ..exporting.content import bundle_metadata
 from ..exporting.export import export_network
 from ..inference.model import find_members
 from ..runs.checkpoint import load
-from ..runs.publishing import describe_run, place_weights
+from ..runs.publishing import PROVENANCE, describe_run, place_weights
 from ..runs.run_files import MODEL
-from ..runs.run_folder import find_run_dir
-from .checksums import write_checksums, write_large_files
+from ..runs.run_folder import find_run_dir, run_names
+from .checksums import LIST, write_checksums, write_large_files
 from .page import bundle_page
 from .twins import inference_twin, twins
 from .zoo_rules import find_faults
@@ -66,9 +71,16 @@ def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = 
         The zip.
 
     Raises:
-        FileNotFoundError, ValueError: see ``scripts.runs.publishing.publish_run`` and ``export_network``.
+        FileNotFoundError, ValueError: see ``scripts.runs.publishing.publish_run`` and ``export_network``; or what
+            stands in the place of folder or zip was not built here.
     """
+    if not run_name:
+        known = ", ".join(run_names(Path(output_dir).resolve())) or "none"
+        raise UserError(f"a bundle is built from a run: make bundle RUN=NAME; runs in {output_dir}: {known}")
     run_dir = find_run_dir(output_dir, run_name)
+    _check_url(url)
+    dist = require_place(dist, "dist")
+    _refuse_others_work(dist)
     describe_run(run_dir)  # refuses a run without weights, and weights of another network, before anything is written
     dist.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=dist) as folder:
@@ -82,18 +94,49 @@ def build_bundle(run_name: str, output_dir: Path, dist: Path, url: str | None = 
         write_checksums(bundle)
         archive = _zip(bundle)
         for built in (bundle, archive):
-            target = dist / built.name
-            shutil.rmtree(target, ignore_errors=True) if target.is_dir() else target.unlink(missing_ok=True)
-            built.rename(target)
+            _put(built, dist / built.name, Path(folder) / f"old-{built.name}")
     for fault in find_faults(dist / NAME):
         logger.warning("the model zoo would refuse it: %s", fault)
     return dist / f"{NAME}.zip"
 
 
+def _check_url(url: str | None) -> None:
+    if url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise UserError(f"url {url!r} is no folder at http:// or https://; give URL=https://HOST/FOLDER")
+
+
+def _refuse_others_work(dist: Path) -> None:
+    """Refuse to replace what is no bundle or zip of an earlier build."""
+    folder, archive = dist / NAME, dist / f"{NAME}.zip"
+    built = folder.is_dir() and not folder.is_symlink() and ((folder / LIST).is_file() or not any(folder.iterdir()))
+    if os.path.lexists(folder) and not built:
+        raise UserError(f"{folder} is no bundle that was built here (it has no {LIST}); move it away")
+    if os.path.lexists(archive) and not archive.is_file():
+        raise UserError(f"{archive} is no zip that was built here; move it away")
+
+
+def _put(built: Path, target: Path, aside: Path) -> None:
+    """Give what was built its name; what had it goes with the temporary folder, or back where that fails."""
+    if os.path.lexists(target):
+        target.rename(aside)
+    try:
+        built.rename(target)
+    except OSError:
+        if os.path.lexists(aside):
+            aside.rename(target)
+        raise
+
+
 def _copy_sources(bundle: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "evidence")
     for name in ("configs", "docs", "scripts"):
-        shutil.copytree(ROOT / name, bundle / name, ignore=ignore)
+        try:
+            shutil.copytree(ROOT / name, bundle / name, ignore=ignore)
+        except shutil.Error as error:  # of every file one, each with its reason
+            source, target, reason = error.args[0][0]
+            raise UserError(
+                f"{source} can't be copied to {target}: {reason}; make room, or give another --dist"
+            ) from None
     for name in ("LICENSE", "constraints.txt"):
         if (ROOT / name).is_file():
             shutil.copy(ROOT / name, bundle / name)
@@ -101,7 +144,8 @@ def _copy_sources(bundle: Path) -> None:
 
 def _write_generated(bundle: Path, run_dir: Path, url: str | None) -> None:
     (member,) = find_members(run_dir.name, run_dir.parent, "")
-    provenance = describe_run(run_dir)
+    member = replace(member, weights=bundle / "models" / MODEL)  # the run's may be others by now, if it is training
+    provenance = json.loads((bundle / "models" / PROVENANCE).read_text(encoding="utf-8"))
     metadata = bundle_metadata(member, provenance)
     for path in (bundle / "configs" / "metadata.json", bundle / "metadata.json"):
         path.write_text(_json(metadata), encoding="utf-8")
@@ -160,8 +204,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         archive = build_bundle(given.run, given.output_dir, given.dist, given.url or None)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"error: {message}\n")
         return 1
     sys.stdout.write(f"{archive}\n")
     return 0

@@ -27,9 +27,11 @@ def bundle_page(page: str, metadata: dict[str, Any], url: str | None) -> str:
 def scores(metadata: dict[str, Any]) -> str:
     """What the bundle's own weights were trained on and how they score, as sentences and a table."""
     run = metadata["trained_run"]
+    trained, planned = run.get("trained_epochs"), run["max_epochs"]
+    epochs = f"{planned} epochs" if trained in (None, planned) else f"{trained} of {planned} epochs"
     lines = [
         f"The weights in `models/` are those of the run `{run['run']}` (data {run['data_name']}, network "
-        f"{run['network_name']}, loss {run['loss_name']}, {run['max_epochs']} epochs, fold {run['fold']}, seed "
+        f"{run['network_name']}, loss {run['loss_name']}, {epochs}, fold {run['fold']}, seed "
         f"{run['seed']}). One training, so without intervals, and no comparison of losses.",
     ]
     if run["data_name"] == "phantom":

@@ -14,6 +14,7 @@ from torch import nn
 from ..errors import MissingFileError, UserError
 from ..storage.atomic_files import write_atomically
 from .run_files import LAST
+from .state_check import refuse_odd_tables
 
 _METADATA = "_metadata"  # of a state dict: a table for each submodule
 _RUN = "training"  # in it: no submodule can have the name of this attribute of every one
@@ -73,6 +74,9 @@ def load_network(
         ValueError: the weights are of another network, or another run's; names keys that do not fit.
     """
     state = load(path, device)
+    refuse_odd_tables(Path(path), state)
+    if not isinstance(network, nn.Module):
+        raise UserError(f"network_def is a {type(network).__name__} and no network; correct it in the configuration")
     if config_sha256 is not None:
         refuse_other_run(Path(path), state, config_sha256)
     weights = state.get("network", state)
@@ -86,6 +90,8 @@ def load_network(
             f"{', '.join(wrong[:3])}; use the configuration and overrides of the training (its config.yaml)"
         )
     for name, value in weights.items():
+        if value.layout is not torch.strided or _kind(value) != _kind(own[name]):
+            raise UserError(f"{path} holds {name} as {value.dtype} ({value.layout}), no weights; name another file")
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise UserError(f"{path} holds weights that are not finite ({name}); name another file")
     network.load_state_dict(weights)
@@ -139,7 +145,8 @@ class RunCheckpointLoader:
         if self.sha256 is not None:
             require_sha256(self.checkpoint, self.sha256)
         state = load(self.checkpoint)
-        if "progress" in state:
+        refuse_odd_tables(self.checkpoint, state)
+        if "epoch" in state.get("progress", {}):
             engine.state.checkpoint_epoch = state["progress"]["epoch"]  # for the names of pictures
         self._refuse_other_data(state.get("metadata", {}))
         load_network(self.network, self.checkpoint, self.device, self.config_sha256)
@@ -194,6 +201,11 @@ def require_sha256(path: Path, sha256: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
         raise UserError(f"{path} has the SHA-256 {found} and not {sha256}: it is another file than the one trusted")
+
+
+def _kind(value: torch.Tensor) -> tuple[bool, bool]:
+    """Whole, real or complex numbers: those of one kind are rounded, those of another would lose a part."""
+    return value.is_floating_point(), value.is_complex()
 
 
 def _config_of(state: dict[str, Any]) -> Any:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 
 from ..configuration.paths import without_paths
+from ..configuration.places import require_place
 from ..datasets.class_shares import training_shares
 from ..errors import UserError
-from ..storage.atomic_files import copy_atomically, write_text
+from ..storage.atomic_files import write_atomically, write_text
 from .checkpoint import load, load_network, refuse_other_run
 from .provenance import file_sha256, git_revision, software_versions
+from .recorded_settings import refuse_odd_settings
 from .resume import comparable_sha256, read_table
 from .run_configuration import read_run_configuration, run_labels
-from .run_files import BEST, MODEL, SPLIT, SUMMARY, evaluation_folder
+from .run_files import BEST, CONFIG, LAST, MODEL, SPLIT, SUMMARY, evaluation_folder
 from .run_folder import find_run_dir, run_names
+from .state_check import refuse_odd_tables
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +69,25 @@ def place_weights(run_dir: Path, models: Path) -> Path:
     Raises:
         FileNotFoundError, ValueError: see ``publish_run``; nothing is written then.
     """
-    provenance = describe_run(run_dir)
-    models.mkdir(parents=True, exist_ok=True)
+    models = require_place(models, "models_dir")
     target = models / MODEL
-    (models / PROVENANCE).unlink(missing_ok=True)
-    copy_atomically(run_dir / MODEL, target)
-    write_text(models / PROVENANCE, json.dumps(provenance, indent=4) + "\n")
+    for path in (target, models / PROVENANCE):
+        if os.path.lexists(path) and not path.is_file():
+            raise UserError(f"{path} stands where weights are published, and is no file; move it away")
+    provenance = describe_run(run_dir)
+    text = json.dumps(provenance, indent=4) + "\n"
+    models.mkdir(parents=True, exist_ok=True)
+    write_atomically(target, lambda temporary: _copy(run_dir, temporary, provenance["sha256"], models / PROVENANCE))
+    write_text(models / PROVENANCE, text)
     return target
+
+
+def _copy(run_dir: Path, temporary: Path, sha256: str, provenance: Path) -> None:
+    """Copy a run's weights and, where they are those that were described, take the old provenance away."""
+    shutil.copyfile(run_dir / MODEL, temporary)
+    if file_sha256(temporary) != sha256:
+        raise UserError(f"run {run_dir.name} is training and has just replaced its {MODEL}; do the same again")
+    provenance.unlink(missing_ok=True)
 
 
 def describe_run(run_dir: Path) -> dict[str, Any]:
@@ -80,11 +98,13 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     """
     config = read_run_configuration(run_dir)
     labels = run_labels(run_dir, config)
+    refuse_odd_settings(run_dir / CONFIG, config, labels, "put the run's own file back")
     weights = run_dir / MODEL
     if not weights.is_file():
         raise UserError(f"run {run_dir.name} has no {MODEL}: no validation has taken place yet; let it train on")
     _refuse_other_weights({**config, "labels": labels}, weights, comparable_sha256(config))
     state = load(run_dir / BEST) if (run_dir / BEST).is_file() else {}
+    refuse_odd_tables(run_dir / BEST, state)
     refuse_other_run(run_dir / BEST, state, comparable_sha256(config))
     best = state.get("progress", {}).get("best", {})
     split = read_table(run_dir / SPLIT) if (run_dir / SPLIT).is_file() else {}
@@ -97,6 +117,7 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
             "labels": labels,
         },
         "training_shares": training_shares(run_dir, labels),
+        "trained_epochs": _trained_epochs(run_dir),
         "best_epoch": best.get("epoch"),
         "validation_dice_mean": best.get("score"),
         "test_scores": tested.get("scores"),  # null: not evaluated
@@ -119,6 +140,7 @@ def _read_test_scores(run_dir: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     summary = read_table(path)
+    _refuse_odd_scores(path, summary)
     scored = summary.get("computed_with", {}).get("checkpoint_sha256")
     if scored is not None and (run_dir / BEST).is_file() and scored != file_sha256(run_dir / BEST):
         raise UserError(
@@ -126,6 +148,32 @@ def _read_test_scores(run_dir: Path) -> dict[str, Any]:
             f"again (make evaluate RUN={run_dir.name}), or delete {path.parent}"
         )
     return summary
+
+
+def _trained_epochs(run_dir: Path) -> int | None:
+    """Epochs that a run has begun: fewer than ``max_epochs`` where it is training, was stopped or ended early."""
+    if not (run_dir / LAST).is_file():
+        return None
+    state = load(run_dir / LAST)
+    refuse_odd_tables(run_dir / LAST, state)
+    epoch = state.get("progress", {}).get("epoch")
+    return epoch if isinstance(epoch, int) else None
+
+
+def _refuse_odd_scores(path: Path, summary: dict[str, Any]) -> None:
+    """Refuse scores that no evaluation has written."""
+    scores, computed_with = summary.get("scores", {}), summary.get("computed_with", {})
+    fault = None if isinstance(computed_with, dict) else f"computed_with is {computed_with!r}"
+    if not isinstance(scores, dict):
+        fault = f"scores is {str(scores)[:60]}"
+    for name, value in scores.items() if isinstance(scores, dict) else ():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        overlap = name.removeprefix("original/").startswith(("dice", "iou"))
+        if not number or (overlap and not 0 <= value <= 1):
+            fault = f"{name} is {str(value)[:60]}"
+            break
+    if fault is not None:
+        raise UserError(f"{path} is damaged: {fault}; evaluate the run again, or delete {path.parent}")
 
 
 def _refuse_other_weights(config: dict[str, Any], weights: Path, config_sha256: str) -> None:

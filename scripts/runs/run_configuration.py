@@ -18,6 +18,7 @@ from ..configuration.keys import refuse_unknown_keys, refuse_unknown_workflow
 from ..configuration.reading import BASE_CONFIG, load_config
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import MissingFileError, UserError
+from .recorded_settings import refuse_changed_settings
 from .resume import FREE_KEYS, flatten, read_table
 from .run_files import CONFIG, TRACKING
 
@@ -105,14 +106,15 @@ def read_run_configuration(run_dir: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the folder holds none.
-        ValueError: it can't be read.
+        ValueError: it can't be read, or was changed after the training.
     """
     path = run_dir / CONFIG
     if not path.is_file():
         raise MissingFileError(f"{run_dir} holds no {CONFIG}, so it is no trained run; name another --run_name")
     config = read_table(path)
-    if "network_def" not in config:
+    if not {"network_def", "labels", "image_size", "in_channels"} <= set(config):
         raise UserError(f"{path} is damaged: it holds no configuration of a training; put the run's own file back")
+    refuse_changed_settings(path, config)
     return config
 
 
@@ -133,6 +135,8 @@ def run_labels(run_dir: Path, config: Mapping[str, Any]) -> list[str]:
         labels = None
     if not isinstance(labels, list) or not labels:
         labels = ConfigParser(dict(config)).get_parsed_content("labels")
+    if not isinstance(labels, list | tuple):
+        raise UserError(f"{run_dir / CONFIG} is damaged: labels is {labels!r}, no list; put the run's own file back")
     return [str(label) for label in labels]
 
 

@@ -10,6 +10,7 @@ from ..errors import MissingFileError, UserError
 from .checkpoint import load
 from .file_kinds import refuse_other_kinds
 from .run_files import BEST, CONFIG, LAST, LOCK
+from .state_check import refuse_odd_tables
 
 
 def find_run_to_resume(root: Path, run_name: str, resume: bool | str | None) -> Path | None:
@@ -56,9 +57,10 @@ def _refuse_lost_state(path: Path) -> None:
     """Refuse to begin anew over a best network whose training has lost its last state: that is kept from epoch 1 on."""
     if (path / LAST).is_file() or not (path / BEST).is_file():
         return
-    progress = load(path / BEST).get("progress")
-    epoch = progress.get("epoch") if isinstance(progress, dict) else None
-    if isinstance(epoch, int) and epoch > 1:
+    state = load(path / BEST)
+    refuse_odd_tables(path / BEST, state)
+    epoch = state.get("progress", {}).get("epoch", 0)
+    if epoch > 1:
         raise UserError(
             f"{path} holds the {BEST} of epoch {epoch} and no {LAST}, so that the training would begin anew and "
             "replace it; put the run's own file back, or start a new run (--resume false)"

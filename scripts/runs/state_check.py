@@ -51,6 +51,29 @@ def refuse_odd_state(
         )
 
 
+def refuse_odd_tables(path: Path, state: dict[str, Any]) -> None:
+    """Refuse a best checkpoint whose progress or metadata no training has written.
+
+    Args:
+        path: the file, for the message.
+        state: its content; a flat state dict has neither.
+
+    Raises:
+        ValueError: names the place.
+    """
+    fault = next((name for name in ("progress", "metadata") if not isinstance(state.get(name, {}), dict)), None)
+    progress = {} if fault else state.get("progress", {})
+    epoch = progress.get("epoch", math.inf)
+    if fault is None and epoch != math.inf and not (_is_whole(epoch) and epoch >= 1):
+        fault = "progress::epoch"
+    elif fault is None and not _is_best(progress.get("best", {}), epoch):
+        fault = "progress::best"
+    if fault is not None:
+        raise UserError(
+            f"{path} is no checkpoint that a training has saved: {fault} is odd; put the run's own file back"
+        )
+
+
 def _faults(
     state: dict[str, Any],
     expected: dict[str, Any],
@@ -168,7 +191,7 @@ def _random_faults(states: dict[str, Any]) -> Iterator[str]:
         yield f"random::python is {_short(states.get('python'))}, no state of Python's generator"
 
 
-def _is_best(best: Any, epoch: int) -> bool:
+def _is_best(best: Any, epoch: float) -> bool:
     if best == {}:
         return True
     if not isinstance(best, dict) or not _is_finite(best.get("score")) or not _is_whole(best.get("epoch")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,11 +35,6 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: _write(temporary, text))
 
 
-def copy_atomically(source: Path, target: Path) -> None:
-    """Copy a file to ``target``, which holds the old bytes or the new ones at any moment."""
-    write_atomically(target, lambda temporary: _copy(source, temporary))
-
-
 def remove_left_behind(folder: Path) -> None:
     """Remove the temporary files of killed processes; nobody else may be writing into ``folder``."""
     for path in folder.glob(".*.tmp"):
@@ -54,10 +48,6 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from monai.data import load_net_with_metadata
 from torch import nn
 
 from scripts.configuration.error_report import user_message
+from scripts.errors import UserError
 from scripts.exporting import FORMS, export, export_run, forms
 from scripts.networks import VGG19FCN, AdaptiveClassWeight, ClassWeightedNetwork, DeepLabV3Plus, UNet
 from scripts.runs.checkpoint import save
@@ -108,3 +110,39 @@ def test_faults_are_one_line_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds the weights of another network"):
         export_run(tmp_path / "runs", "first", "ts")
     assert not (run / "export").exists()
+
+
+def test_a_target_that_can_not_be_written_is_named_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path, "first")
+    (tmp_path / "file").write_text("mine")
+    for target, told in (
+        (tmp_path, "is a folder; give --target a file in it"),
+        (".", "is a folder; give --target a file in it"),
+        (tmp_path / "file" / "model.ts", "target .*file can't be made: .* is a file"),
+        (5, "target must be the path of a file, got 5"),
+        ("a\0b", "target must be the path of a file"),
+    ):
+        with pytest.raises(UserError, match=told):
+            export_run(tmp_path / "runs", "first", "ts", target)  # type: ignore[arg-type]
+    (run / "export").write_text("mine")
+    with pytest.raises(UserError, match="target .*export can't be made: .*export is a file"):
+        export_run(tmp_path / "runs", "first", "ts")
+    with pytest.raises(UserError, match="give one of ts, pt2, onnx"):
+        export_run(tmp_path / "runs", "first", ["ts"])  # type: ignore[arg-type]
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path, "first")
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setitem(FORMS, "pt2", fails)
+    with pytest.raises(RuntimeError, match="PytorchStreamWriter"):
+        export_run(tmp_path / "runs", "first", "pt2")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(OSError, match="No space left on device"):
+        export_run(tmp_path / "runs", "first", "pt2")
+    assert list((run / "export").iterdir()) == []

@@ -344,7 +344,7 @@ def test_runs_that_vote_have_the_mean_of_their_probabilities(tmp_path: Path) -> 
     write_mhd(tmp_path / "in" / "A.mhd", IMAGE)
     for name, level in (("low", 0.2), ("high", 0.95)):
         write_run(tmp_path / "runs", name, level=level)
-    write_run(tmp_path / "runs", "small", size=8)
+    write_run(tmp_path / "runs", "small", size=32)
     write_run(tmp_path / "runs", "spaced", pixel_spacing=0.5)
     assert segment(tmp_path, tmp_path / "in", run_name="low", ensemble=["high"], probabilities=True) == 0
     image = nib.load(tmp_path / "out" / "A_probabilities.nii.gz")

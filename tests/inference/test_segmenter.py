@@ -34,8 +34,9 @@ def test_the_lines_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.
 def test_runs_are_named_by_name_folder_weights_or_list(tmp_path: Path) -> None:
     truth, image = bright_object()
     run = write_run(tmp_path / "runs")
+    write_run(tmp_path / "runs", "further", level=0.501)
     nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / "case.nii")
-    for name in (run, str(run), run / "model.pt", ["stub", "stub"]):
+    for name in (run, str(run), run / "model.pt", ["stub", "further"]):
         mask = load_segmenter(name, runs_dir=tmp_path / "runs")(tmp_path / "case.nii")
         np.testing.assert_array_equal(mask.array, truth)
 

@@ -15,11 +15,13 @@ import torch
 from monai.bundle import ConfigParser, load
 from safetensors.torch import load_file
 
+from scripts.errors import UserError
 from scripts.networks import UNet
-from scripts.release.build import NAME, _format, build_bundle, main
+from scripts.release.build import LIST, NAME, _format, _put, build_bundle, main
 from scripts.release.zoo_rules import find_faults
 from scripts.runs.checkpoint import load as load_weights
 from scripts.runs.checkpoint import save
+from scripts.runs.publishing import place_weights
 from tests.runs.test_publishing import make_run
 
 NARROW = {"_target_": "scripts.networks.UNet", "in_channels": 1, "num_classes": 2, "channels": [2, 4, 8, 16, 32]}
@@ -138,6 +140,75 @@ def test_a_run_that_is_not_there_is_one_line_and_nothing_is_made(
     assert main(["second", "--output_dir", str(tmp_path / "runs"), "--dist", str(tmp_path / "dist")]) == 1
     assert capsys.readouterr().err.startswith("error: no run 'second' under")
     assert not (tmp_path / "dist").exists()
+
+
+def test_what_was_not_built_here_is_not_replaced(tmp_path: Path) -> None:
+    make_run(tmp_path, "first")
+    checkout = tmp_path / "dist" / NAME  # as where the project itself lies in a folder of that name
+    checkout.mkdir(parents=True)
+    (checkout / "mine").write_text("mine")
+    with pytest.raises(UserError, match=f"{NAME} is no bundle that was built here .*; move it away"):
+        build_bundle("first", tmp_path / "runs", tmp_path / "dist")
+    assert (checkout / "mine").read_text() == "mine"
+    checkout.rename(tmp_path / "dist" / f"{NAME}.zip")
+    with pytest.raises(UserError, match=f"{NAME}.zip is no zip that was built here; move it away"):
+        build_bundle("first", tmp_path / "runs", tmp_path / "dist")
+    (tmp_path / "dist" / NAME).symlink_to(f"{NAME}.zip")
+    with pytest.raises(UserError, match=f"{NAME} is no bundle that was built here"):
+        build_bundle("first", tmp_path / "runs", tmp_path / "dist")
+    assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == [NAME, f"{NAME}.zip"]
+
+
+def test_a_bundle_whose_name_can_not_be_given_leaves_the_one_before(tmp_path: Path) -> None:
+    before, built = tmp_path / NAME, tmp_path / "new"
+    before.mkdir()
+    (before / LIST).write_text("before")
+    with pytest.raises(FileNotFoundError):
+        _put(built, before, tmp_path / "aside")
+    assert (before / LIST).read_text() == "before"
+    built.mkdir()
+    _put(built, before, tmp_path / "aside")
+    assert list(before.iterdir()) == []
+
+
+def test_a_run_and_an_address_are_needed_that_can_be_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(tmp_path, "first")
+    places = ["--output_dir", str(tmp_path / "runs"), "--dist", str(tmp_path / "dist")]
+    assert main(["", *places]) == 1
+    assert "a bundle is built from a run: make bundle RUN=NAME; runs in" in capsys.readouterr().err
+    for url in ("x", "http://", "https://a b/", "javascript:x", "https://x?y=1", "https://x#y", "https://x\ny"):
+        assert main(["first", *places, "--url", url]) == 1
+        assert "is no folder at http:// or https://; give URL=https://HOST/FOLDER" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["first", *places[:3], str(tmp_path / "file")]) == 1
+    assert "is a file; choose another --dist" in capsys.readouterr().err
+    assert not (tmp_path / "dist").exists()
+
+
+def test_the_weights_in_every_form_are_those_that_were_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the run trains on meanwhile."""
+    run = make_run(tmp_path, "first", network_def=NARROW, network_name="unet", image_size=64, labels=LABELS)
+    save(UNet(channels=(2, 4, 8, 16, 32)).state_dict(), run / "model.pt")
+    save({"progress": {"epoch": 2}}, run / "checkpoint_last.pt")
+    monkeypatch.setattr("scripts.release.build._format", lambda folder: None)
+
+    def place_then_train_on(run_dir: Path, models: Path) -> Path:
+        target = place_weights(run_dir, models)
+        save(UNet(channels=(2, 4, 8, 16, 32)).state_dict(), run / "model.pt")
+        return target
+
+    monkeypatch.setattr("scripts.release.build.place_weights", place_then_train_on)
+    build_bundle("first", tmp_path / "runs", tmp_path / "dist")
+    models = tmp_path / "dist" / NAME / "models"
+    described = json.loads((models / "model.json").read_text())["sha256"]
+    assert described == hashlib.sha256((models / "model.pt").read_bytes()).hexdigest()
+    weights = load_weights(models / "model.pt")
+    for found in (load_file(models / "model.safetensors"), torch.jit.load(models / "model.ts").state_dict()):
+        assert all(torch.equal(found[key], value) for key, value in weights.items())
+    page = (tmp_path / "dist" / NAME / "docs" / "README.md").read_text()
+    assert "loss adfl, 2 of 5 epochs, fold 0" in page
 
 
 def test_the_copy_is_formatted_also_below_a_folder_that_formatters_leave_out(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 from scripts.configuration.error_report import user_message
 from scripts.errors import UserError
 from scripts.runs.checkpoint import save
-from scripts.runs.publishing import publish_run
+from scripts.runs.publishing import describe_run, publish_run
 from tests.tiny_network import TinyNetwork
 from tests.workflows import CONFIGS, run_workflow
 
@@ -114,6 +114,125 @@ def test_a_damaged_record_of_a_run_is_named_and_nothing_published(tmp_path: Path
     with pytest.raises(UserError, match=f"{file} is damaged: it can't be read; put the run's own file back"):
         publish_run(tmp_path / "runs", "first", tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+def odd(run: Path, what: str) -> None:
+    """Put something that no training writes into a run."""
+    best, model, config = (
+        run / "checkpoint_best.pt",
+        run / "model.pt",
+        yaml.safe_load((run / "config.yaml").read_text()),
+    )
+    weights = torch.load(model, weights_only=True)
+    settings: dict[str, Any] = {
+        "one label": {"labels": ["prostate"]}, "equal labels": {"labels": ["a", "a"]}, "no labels": {"labels": None},
+        "size": {"image_size": "big"}, "spacing": {"pixel_spacing": -1}, "channels": {"in_channels": 2},
+        "network": {"network_def": "unet"}, "no network": {"network_def": {"_target_": "builtins.dict", "a": 1}},
+    }  # fmt: skip
+    states: dict[str, Any] = {
+        "progress": {"progress": [1]}, "metadata": {"metadata": [1]}, "best": {"progress": {"best": 3}},
+        "score": {"progress": {"best": {"epoch": 1, "score": "high"}}}, "epoch": {"progress": {"epoch": "x"}},
+        "tensor": {"progress": {"best": {"epoch": 1, "score": torch.ones(1)}}},
+        "nan": {"progress": {"best": {"epoch": 1, "score": float("nan")}}},
+    }  # fmt: skip
+    scores: dict[str, Any] = {
+        "score 17": {"scores": {"dice/mean": 17.0}}, "score text": {"scores": {"dice/mean": "high"}},
+        "score NaN": {"scores": {"hd95_mm/mean": float("nan")}}, "scores list": {"scores": [1]},
+        "computed": {"scores": {}, "computed_with": 5},
+    }  # fmt: skip
+    kinds = {"whole": torch.int32, "complex": torch.complex64}
+    if what in settings:
+        (run / "config.yaml").write_text(yaml.safe_dump({**config, **settings[what]}))
+    elif what in states:
+        save(states[what], best)
+    elif what in scores:
+        (run / "evaluation/test/summary.json").write_text(json.dumps(scores[what]))
+    elif what in kinds:
+        save({k: v.to(kinds[what]) if v.is_floating_point() else v for k, v in weights.items()}, model)
+    else:
+        save({k: v.to_sparse() if v.dim() == 4 else v for k, v in weights.items()}, model)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("one label", "config.yaml is damaged: labels must be 2 to 256 different names"),
+        ("equal labels", "config.yaml is damaged: labels must be 2 to 256 different names"),
+        ("no labels", "config.yaml is damaged: labels is None, no list"),
+        ("size", "config.yaml is damaged: image_size must be one or two whole numbers"),
+        ("spacing", "config.yaml is damaged: pixel_spacing must be null or"),
+        ("channels", "config.yaml is damaged: in_channels must be 1"),
+        ("network", "config.yaml is damaged: network_def must name a network by _target_, got 'unet'"),
+        ("no network", "network_def is a dict and no network"),
+        *((what, "progress is odd") for what in ("progress",)),
+        ("metadata", "metadata is odd"),
+        ("epoch", "progress::epoch is odd"),
+        *((what, "progress::best is odd") for what in ("best", "score", "tensor", "nan")),
+        ("score 17", r"summary.json is damaged: dice/mean is 17.0; evaluate the run again, or delete .*/test"),
+        ("score text", "summary.json is damaged: dice/mean is high"),
+        ("score NaN", "summary.json is damaged: hd95_mm/mean is nan"),
+        ("scores list", r"summary.json is damaged: scores is \[1\]"),
+        ("computed", "summary.json is damaged: computed_with is 5"),
+        ("whole", "model.pt holds .* as torch.int32 .*, no weights"),
+        ("complex", "model.pt holds .* as torch.complex64 .*, no weights"),
+        ("sparse", "model.pt holds .* as torch.float32 .torch.sparse_coo., no weights"),
+    ],
+)
+def test_what_no_training_writes_is_named_and_nothing_published(tmp_path: Path, what: str, told: str) -> None:
+    odd(make_run(tmp_path, "first"), what)
+    with pytest.raises(UserError, match=told):
+        publish_run(tmp_path / "runs", "first", tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("missing", ["labels", "image_size", "in_channels", "network_def"])
+def test_a_configuration_without_a_setting_is_named(tmp_path: Path, missing: str) -> None:
+    run = make_run(tmp_path, "first")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    del config[missing]
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=r"config.yaml is damaged: it holds no configuration of a training"):
+        publish_run(tmp_path / "runs", "first", tmp_path / "models")
+
+
+def test_a_place_that_can_not_take_weights_is_named_and_keeps_what_it_has(tmp_path: Path) -> None:
+    make_run(tmp_path, "first")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(
+        UserError, match=r"models_dir .*file can't be made: .*file is a file; choose another --models_dir"
+    ):
+        publish_run(tmp_path / "runs", "first", tmp_path / "file")
+    for name in ("model.pt", "model.json"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        with pytest.raises(UserError, match=f"{name} stands where weights are published, and is no file; move it away"):
+            publish_run(tmp_path / "runs", "first", tmp_path / "models")
+        assert [path.name for path in (tmp_path / "models").iterdir()] == [name]
+        (tmp_path / "models" / name).rmdir()
+
+
+def test_a_training_that_replaces_its_weights_meanwhile_leaves_the_published_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_run(tmp_path / "runs", make_run(tmp_path, "first").name, tmp_path / "models")
+    before = {path: path.read_bytes() for path in (tmp_path / "models").iterdir()}
+    run = make_run(tmp_path, "second")
+
+    def describe_then_train_on(folder: Path) -> dict[str, Any]:
+        found = describe_run(folder)
+        save(TinyNetwork(1, 2).state_dict(), run / "model.pt")
+        return found
+
+    monkeypatch.setattr("scripts.runs.publishing.describe_run", describe_then_train_on)
+    with pytest.raises(UserError, match="run second is training and has just replaced its model.pt; do the same again"):
+        publish_run(tmp_path / "runs", "second", tmp_path / "models")
+    assert {path: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
+
+
+def test_how_far_a_training_has_come_is_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "first")
+    assert describe_run(run)["trained_epochs"] is None
+    save({"progress": {"epoch": 2}}, run / "checkpoint_last.pt")
+    assert describe_run(run)["trained_epochs"] == 2
 
 
 def test_a_kill_between_the_files_leaves_no_provenance_of_others(

@@ -17,7 +17,7 @@ from scripts.errors import UserError
 from scripts.inference.model import find_members
 from scripts.inference.networks import load_weights
 from scripts.networks import UNet
-from scripts.runs.run_configuration import run_configuration
+from scripts.runs.run_configuration import read_run_configuration, run_configuration
 from tests.workflows import CONFIGS, run_workflow, tiny_overrides
 
 NETWORK = {"network_def::_target_": "tests.tiny_network.TinyNetwork"}
@@ -41,8 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _copy_run(folder: Path, name: str, **changes: Any) -> None:
     run = folder / "runs" / name
     shutil.copytree(folder / "runs" / "first", run)
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    (run / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))
+    for name in ("config.yaml", "tracked/config.yaml"):
+        config = yaml.safe_load((run / name).read_text())
+        (run / name).write_text(yaml.safe_dump({**config, **changes}))
 
 
 def evaluate(folder: Path, *names: str, run_name: str = "first", **overrides: Any) -> dict[str, Any]:
@@ -211,6 +212,30 @@ def test_a_parts_own_folder_does_not_replace_the_runs(tmp_path: Path) -> None:
     run, given = _run_of(tmp_path, dataset_dir=str(tmp_path))
     part = yaml.safe_load((CONFIGS / "data_promise12.yaml").read_text())
     assert run_configuration(run, {**given, **part}, "evaluate.yaml")["dataset_dir"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("labels", ["prostate", "background"]),
+        ("image_size", 64),
+        ("pixel_spacing", 0.5),
+        ("ignore_index", 255),
+        ("include_background", True),
+        ("network_def", {"_target_": "scripts.networks.UNet"}),
+    ],
+)
+def test_a_configuration_that_was_changed_by_hand_is_refused(
+    folder: Path, tmp_path: Path, place: str, value: Any
+) -> None:
+    run = tmp_path / "first"
+    shutil.copytree(folder / "runs" / "first", run)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "dataset_dir": "/elsewhere"}))  # may differ
+    read_run_configuration(run)
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, place: value}))
+    with pytest.raises(UserError, match=f"config.yaml was changed after the training: {place}.* is .* and was .*; put"):
+        read_run_configuration(run)
 
 
 def test_weights_to_begin_from_are_not_needed_again(tmp_path: Path) -> None:
