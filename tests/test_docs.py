@@ -18,6 +18,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "docs"
 MADE = ("runs/", "models/model", "dist/")  # what commands make
 PATH = re.compile(r"(?<![\w/.:-])((?:scripts|docs|configs|tests|models)/[\w./*{},-]*[\w*}/])(?![\w*}/$<])")
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
+ANCHOR = re.compile(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)")
 RUN = re.compile(r"python -m monai\.bundle run((?:[^\n`\\]|\\\n)*)")
 ANY_OF_MONAIS = {"config_file", "meta_file", "bundle_root", "args_file", "tracking", "logging_file"}
 
@@ -33,6 +34,18 @@ def test_every_path_and_link_of_a_page_is_there(page: Path) -> None:
     named = {name for pattern in named for name in _alternatives(pattern)}
     assert [name for name in sorted(named) if not list(ROOT.glob(name.rstrip("/.")))] == []
     assert [link for link in LINK.findall(text) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_finds_it(page: Path) -> None:
+    for file, anchor in ANCHOR.findall(_pages(page)):
+        assert anchor in _anchors(page.parent / file if file else page), f"{page.name}: {file}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", _pages(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -81,6 +94,8 @@ def test_the_check_of_commands_finds_what_is_wrong() -> None:
     assert _alternatives("configs/network_{unet,x}.yaml") == ["configs/network_unet.yaml", "configs/network_x.yaml"]
     assert {"training", "max_epochs"} <= set(_merged("['configs/train.yaml','configs/network_unet.yaml']"))
     assert CONFIGS == ROOT / "configs"
+    assert ANCHOR.findall("[a](b.md#c-d), [e](#f), [g](https://h#i), [j](k.md)") == [("b.md", "c-d"), ("", "f")]
+    assert "pixels-of-one-size-pixel_spacing" in _anchors(ROOT / "docs" / "datasets.md")
 
 
 @pytest.mark.parametrize("target", ["train", "study", "evaluate", "publish", "segment"])
