@@ -17,7 +17,7 @@ from .convergence import LOST
 from .grid import PlannedRun
 from .primary_score import split_score
 from .report.record import CaseScore, Curve, EarlyEnd, Exclusion, WeightPath
-from .run_record import RECORD, read_json
+from .run_record import RECORD, read_record
 from .status import PART
 
 VALIDATION, WEIGHT = "val/dice/mean", "acw/w_"
@@ -165,7 +165,10 @@ def _columns(path: Path, row: dict[str, str], score: str, labels: Sequence[str])
     measure, label = split_score(score)
     columns = [f"{measure}/{name}" for name in ([label] if label else labels)]
     if not columns or any(column not in row for column in columns):
-        raise UserError(f"{path} has no score {score}; its columns are {', '.join(row)}")
+        raise UserError(
+            f"{path} has no score {score} of the classes that {RECORD} of the run has ({', '.join(labels) or 'none'}); "
+            f"its columns are {', '.join(row)}; set another score, or delete that {RECORD} and start the study again"
+        )
     return columns
 
 
@@ -198,4 +201,4 @@ def _score(path: Path, row: dict[str, str], column: str) -> float:
 
 def record_of(folder: Path) -> dict[str, Any]:
     """What a run's folder says of the run."""
-    return read_json(folder / RECORD) or {}
+    return read_record(folder) or {}

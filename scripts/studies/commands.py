@@ -27,9 +27,10 @@ from .plan_text import describe_plan
 from .report.build import build_report
 from .report.record import StudyRecord
 from .report.words import count
+from .run_record import RECORD
 from .saved_runs import restore_runs, save_runs
 from .slurm_script import FOLLOWED, follow, submit, write_array, write_commands
-from .status import count_states, read_status
+from .status import count_states, read_status, without_record
 from .study_file import Study, read_study
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,12 @@ def reporting() -> None:
         other_bundle.reporting(config, _file_name(), _command())
         return
     study = _open(config)
+    for name in without_record(study.output_dir, all_runs(study)):
+        logger.warning(
+            "run %s has scores and no %s, so it does not count; start the study again, which looks it through",
+            name,
+            RECORD,
+        )
     record = study_record(study, _file_name(), [_command()])
     folder = study.output_dir / REPORT
     page = build_report(record, folder)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,16 +74,27 @@ def _changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
     ]
 
 
+def is_launch(launch: Any) -> bool:
+    """Whether a value is what is written of a launch."""
+    return (
+        isinstance(launch, dict)
+        and isinstance(launch.get("sha256"), str)
+        and isinstance(launch.get("changes"), list)
+        and all(isinstance(change, str) for change in launch["changes"])
+        and isinstance(launch.get("content"), dict)
+    )
+
+
 def _read(folder: Path) -> list[dict[str, Any]]:
     path = folder / LAUNCHES
-    if not path.is_file():
+    if not os.path.lexists(path):
         return []
     try:
         launches: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        whole = all({"sha256", "changes", "content"} <= set(launch) for launch in launches)
-    except (ValueError, TypeError, RecursionError):
+        whole = isinstance(launches, list) and all(map(is_launch, launches))
+    except (ValueError, RecursionError, OSError):
         whole = False
-    if not whole or not isinstance(launches, list):
+    if not whole:
         raise UserError(
             f"{path} is damaged, which says how the study was changed; put it back, or delete it, and the history "
             "begins anew"

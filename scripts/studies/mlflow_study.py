@@ -11,6 +11,7 @@ from statistics import fmean
 from monai.utils import path_to_sqlite_uri
 
 from ..runs.run_files import TRACKING
+from ..tracking.refusals import explain
 from ..tracking.stores import open_client, prepare_client, require_answer, store_lock
 from ..tracking.study_tracking import Condition, record_study
 from .analysis import Analysis
@@ -32,23 +33,24 @@ def track_study(study: Study, analysis: Analysis, runs: Sequence[PlannedRun]) ->
     """
     uri = study.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     uri = uri or str(path_to_sqlite_uri(study.output_dir / "mlflow.db"))
-    conditions = [_condition(study, analysis, name, runs) for name in analysis.table.losses]
-    if not any(condition.run_ids for condition in conditions):
-        return None  # every run was restored from saved ones: none was tracked here
     try:
+        conditions = [_condition(study, analysis, name, runs) for name in analysis.table.losses]
+        if not any(condition.run_ids for condition in conditions):
+            return None  # every run was restored from saved ones: none was tracked here
         prepare_client()
         require_answer(uri)
         with store_lock(uri):
             return record_study(open_client(uri), study.name, conditions, study.score, bars=["regret_bound"])
     except Exception as error:
-        logger.warning("MLflow can't be reached (%s); the report has everything", type(error).__name__)
+        logger.warning("%s; the report has everything", explain(error))
         return None
 
 
 def _condition(study: Study, analysis: Analysis, name: str, runs: Sequence[PlannedRun]) -> Condition:
     result = analysis.loss(name)
     levels = next((dict(each.levels) for each in study.conditions if each.name == name), {})
-    tracked = [read_json(study.output_dir / run.name / TRACKING) for run in runs if run.condition == name]
+    remedy = "put the run's own file back, or delete it"
+    tracked = [read_json(study.output_dir / run.name / TRACKING, remedy) for run in runs if run.condition == name]
     known = math.isfinite(result.estimate.standard_error)  # else the ends are those of the score's range
     values = {
         study.score: result.estimate.mean,
@@ -64,7 +66,7 @@ def _condition(study: Study, analysis: Analysis, name: str, runs: Sequence[Plann
         parameters=levels,
         scores={key: value for key, value in values.items() if math.isfinite(value)},
         curves=_learning_curve(study, [run for run in runs if run.condition == name]),
-        run_ids=[str(state["run_id"]) for state in tracked if state and state.get("run_id")],
+        run_ids=[state["run_id"] for state in tracked if state and isinstance(state.get("run_id"), str)],
     )
 
 

@@ -28,7 +28,7 @@ from ..errors import UserError
 from ..runs.lock import lock_run
 from ..runs.signals import EXIT_CODE, Stopped
 from .grid import PlannedRun
-from .run_record import BUSY, FAILED, LOG, RECORD, read_json, read_plan, update_record, write_failure
+from .run_record import BUSY, FAILED, LOG, read_plan, read_record, update_record, write_failure
 from .status import PART, is_done, refuse_other_run
 
 EVALUATE = str(BASE_CONFIG.with_name("evaluate.yaml"))
@@ -73,8 +73,8 @@ def do_run(
         return 1
     started = time.monotonic()
     try:
-        _begin(folder, run)
-        if not is_done(folder, run.role):
+        known = _begin(folder, run)
+        if not known or not is_done(folder, run.role):  # what nothing is known of is looked through by its training
             (train_and_score or _train_and_score)(folder, run, threads)
         return 0
     except Stopped:
@@ -91,7 +91,7 @@ def do_run(
 
 
 def _add_seconds(folder: Path, seconds: float) -> None:
-    record = read_json(folder / RECORD)
+    record = read_record(folder)
     if record is not None:
         update_record(folder, seconds=round(float(record.get("seconds", 0.0)) + seconds, 1))
 
@@ -116,13 +116,15 @@ def _log_to(path: Path) -> None:
     os.close(descriptor)
 
 
-def _begin(folder: Path, run: PlannedRun) -> None:
-    record = read_json(folder / RECORD)
+def _begin(folder: Path, run: PlannedRun) -> bool:
+    """Write down what the run is started with; returns whether that was known."""
+    record = read_record(folder)
     if record is None:
         update_record(folder, **run.record())
     else:
         refuse_other_run(folder, record, run)
     (folder / FAILED).unlink(missing_ok=True)
+    return record is not None
 
 
 def _train_and_score(folder: Path, run: PlannedRun, threads: int | None) -> None:
@@ -130,7 +132,7 @@ def _train_and_score(folder: Path, run: PlannedRun, threads: int | None) -> None
         import torch
 
         torch.set_num_threads(threads)
-    if not (read_json(folder / RECORD) or {}).get("trained"):
+    if not (read_record(folder) or {}).get("trained"):
         settings = {"keep_checkpoints": "slim", **run.overrides}  # a study has hundreds of runs, and goes on with none
         training = _workflow(list(run.files), run_id="training", **settings, resume=True)
         update_record(folder, trained=True, **_facts(training))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..runs.run_files import SPLIT
+from ..runs.run_files import CONFIG, SPLIT
 from .grid import PlannedRun
 from .run_record import read_json
 
@@ -25,6 +25,11 @@ def split_hashes(study_dir: Path, runs: Sequence[PlannedRun]) -> dict[str, str]:
     seen: dict[str, tuple[str, str]] = {}
     for run in runs:
         split = read_json(study_dir / run.name / SPLIT)
+        if split is None and (study_dir / run.name / CONFIG).is_file():  # saved runs of unknown splits have neither
+            raise UserError(
+                f"{study_dir / run.name / SPLIT} is missing, so that nothing tells whether the run had the data of the "
+                f"others; put it back, or delete {run.name} beside it and start the study again"
+            )
         if split is None:
             continue
         if not {"sha256", "fingerprint"} <= set(split):

@@ -10,14 +10,13 @@ No networks, checkpoints or pictures, and no paths of the machine that trained.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
 from ..runs.run_files import JOURNAL, PER_CASE, SPLIT, SUMMARY, evaluation_folder
 from ..storage.atomic_files import write_text
 from .blocks import all_runs
@@ -27,6 +26,7 @@ from .history import LAUNCHES
 from .run_origin import run_versions
 from .run_record import RECORD, from_record, read_json
 from .saved_failures import describe_failure, portable_plan, restore_failure
+from .saved_format import read_cases, read_saved, text_sha256
 from .status import PART, read_status, refuse_other_run
 from .study_file import Study
 
@@ -52,7 +52,7 @@ def save_runs(study: Study, folder: Path) -> int:
     for run in done:
         patients |= record_of(study.output_dir / run.name).get("patients", {})
     cases = _cases(study.output_dir, done)
-    content = {"launches": _launches(study.output_dir), "patients": patients, "cases_sha256": _sha256(cases)}
+    content = {"launches": _launches(study.output_dir), "patients": patients, "cases_sha256": text_sha256(cases)}
     if failed:
         content["failed"] = failed
     lines = ",\n".join(json.dumps(_describe(study.output_dir / run.name, run)) for run in done)
@@ -73,12 +73,12 @@ def restore_runs(study: Study, folder: Path) -> int:
     Raises:
         UserError: the files are damaged, belong together no more, or hold runs of other settings than the study's.
     """
-    if not (folder / RUNS).is_file():
+    if not os.path.lexists(folder / RUNS):
         return 0
-    content = _read_runs(folder / RUNS)
+    content = read_saved(folder / RUNS)
     planned = {run.name: run for run in _every_run(study)}
     records = {record["name"]: record for record in content["runs"] if record["name"] in planned}
-    failures = {record["name"]: record for record in content.get("failed", []) if record["name"] in planned}
+    failures = {record["name"]: record for record in content["failed"] if record["name"] in planned}
     every = {**failures, **records}
     absent = {name for name in every if not (study.output_dir / name / RECORD).is_file()}
     missing = absent & set(records)
@@ -87,7 +87,7 @@ def restore_runs(study: Study, folder: Path) -> int:
     remedy = f"name another folder than {folder} with --saved_runs"
     for name in sorted(absent):  # before anything is written
         refuse_other_run(folder / name, every[name], _placed(planned[name], every[name]), remedy)
-    rows = _read_cases(folder / CASES, records, content.get("cases_sha256")) if missing else {}
+    rows = read_cases(folder / CASES, records, content["cases_sha256"]) if missing else {}
     study.output_dir.mkdir(parents=True, exist_ok=True)
     if content["launches"] and not (study.output_dir / LAUNCHES).is_file():
         write_text(study.output_dir / LAUNCHES, json.dumps(content["launches"], indent=1))
@@ -163,38 +163,6 @@ def _as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _read_runs(path: Path) -> dict[str, Any]:
-    content = read_json(path) or {}
-    if not {"launches", "patients", "runs"} <= set(content):
-        raise UserError(f"{path} is not what a study saves of its runs; name the folder of that study's saved runs")
-    return content
-
-
-def _sha256(text: str) -> str:
-    """Hash of a text, whatever its line ends are."""
-    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
-
-
-def _read_cases(
-    path: Path, records: Mapping[str, Mapping[str, Any]], sha256: str | None
-) -> dict[str, list[dict[str, str]]]:
-    """Rows by run, once there are as many of each as the run had and none was changed."""
-    rows: dict[str, list[dict[str, str]]] = {}
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                rows.setdefault(row.pop("run", ""), []).append(row)
-    for name, record in records.items():
-        if len(rows.get(name, [])) != record["cases"]:
-            raise UserError(
-                f"{path} has {len(rows.get(name, []))} cases of run {name} and {RUNS} beside it says "
-                f"{record['cases']}; take both files from the same place again"
-            )
-    if sha256 is not None and path.is_file() and _sha256(path.read_text(encoding="utf-8")) != sha256:
-        raise UserError(f"{path} was changed after {RUNS} beside it was written; take both from the same place again")
-    return rows
 
 
 def _restore(folder: Path, record: dict[str, Any], rows: list[dict[str, str]], patients: Mapping[str, str]) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UserError
+from ..runs.file_kinds import refuse_other_kinds
 from ..runs.lock import holder
 from ..runs.run_files import CONFIG, SUMMARY, evaluation_folder
 from .grid import PlannedRun
-from .run_record import FAILED, RECORD, read_json
+from .run_record import FAILED, RECORD, read_json, read_record
 from .study_file import DEFAULT_PRECISION
 
 State = Literal["missing", "running", "stopped", "failed", "done"]
@@ -60,6 +61,12 @@ def count_states(statuses: Sequence[RunStatus]) -> dict[State, int]:
     return {state: counts[state] for state in STATES if counts[state]}
 
 
+def without_record(study_dir: Path, runs: Sequence[PlannedRun]) -> list[str]:
+    """Names of runs that have scores and do not count, since nothing says what they were started with."""
+    found = [run for run in runs if is_done(study_dir / run.name, run.role)]
+    return [run.name for run in found if read_record(study_dir / run.name) is None]
+
+
 def is_done(folder: Path, role: str) -> bool:
     """Whether a run is trained and scored."""
     return (evaluation_folder(folder, PART[role]) / SUMMARY).is_file()
@@ -67,9 +74,12 @@ def is_done(folder: Path, role: str) -> bool:
 
 def _read(study_dir: Path, run: PlannedRun) -> RunStatus:
     folder = study_dir / run.name
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UserError(f"{folder} is no folder, where run {run.name} belongs; move it away")
     if not folder.is_dir():
         return RunStatus(run, "missing")
-    record = read_json(folder / RECORD)
+    refuse_other_kinds(folder)
+    record = read_record(folder)
     if record is None:
         return RunStatus(
             run, "running" if _is_held(folder) else "stopped" if (folder / CONFIG).is_file() else "missing"
@@ -90,7 +100,10 @@ def _read(study_dir: Path, run: PlannedRun) -> RunStatus:
 def _refuse_others_scores(folder: Path, role: str) -> None:
     """Refuse scores that were copied from the folder of another run."""
     scores = evaluation_folder(folder, PART[role])
-    scored = (read_json(scores / SUMMARY) or {}).get("computed_with", {}).get("run", folder.name)
+    computed_with = (read_json(scores / SUMMARY) or {}).get("computed_with", {})
+    if not isinstance(computed_with, dict):
+        raise UserError(f"{scores / SUMMARY} is damaged; delete {scores}, and {folder.name} is evaluated again")
+    scored = computed_with.get("run", folder.name)
     if scored != folder.name:
         raise UserError(f"{scores} holds the scores of run {scored}; delete it, and {folder.name} is evaluated again")
 

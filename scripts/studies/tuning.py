@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import UserError
+from ..runs.run_files import JOURNAL
 from .collect import read_progress
 from .grid import plan_tuning
 from .report.record import TuningTrial
@@ -26,6 +28,11 @@ def tuning_trials(study: Study, study_dir: Path) -> list[TuningTrial]:
         scored = []
         for status in own:
             scores, _ = read_progress(study_dir / status.run.name) if status.state == "done" else ([], {})
+            if status.state == "done" and not scores:
+                raise UserError(
+                    f"{study_dir / status.run.name / JOURNAL} holds no validation score of a trial that has finished; "
+                    f"put the run's own file back, or delete {status.run.name} beside it and start the study again"
+                )
             if scores and status.run.learning_rate is not None:
                 scored.append((max(scores), status.run.learning_rate))
         complete = all(status.state in ("done", "failed") for status in own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,86 @@ def test_a_run_that_failed_is_named_by_a_reader_of_the_saved_runs_alone_and_trie
     assert restore_runs(other, tmp_path / "saved") == 0
     save_runs(other, tmp_path / "again")
     assert (tmp_path / "again" / RUNS).read_bytes() == (tmp_path / "saved" / RUNS).read_bytes()
+
+
+def changed(**values: Any) -> Callable[[dict[str, Any]], None]:
+    """Change values of the whole; ``...`` takes one away."""
+
+    def change(content: dict[str, Any]) -> None:
+        for key, value in values.items():
+            content.pop(key) if value is ... else content.update({key: value})
+
+    return change
+
+
+def of_a_run(**values: Any) -> Callable[[dict[str, Any]], None]:
+    """The same of the first run that was tested."""
+    return lambda content: changed(**values)(next(run for run in content["runs"] if run["role"] == "run"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (changed(launches=5), "launches is 5"),
+        (changed(launches=[5]), r"launches is \[5\]"),
+        (changed(patients=[1]), r"patients is \[1\]"),
+        (changed(patients={"a": 5}), "patients is "),
+        (changed(cases_sha256=...), "cases_sha256 is None"),
+        (changed(runs=None), "runs is None"),
+        (changed(runs={"a": 1}), "runs is "),
+        (changed(runs=[5]), "runs is "),
+        (changed(runs=[{}]), "the name of a run is None"),
+        (lambda content: content["runs"].append(content["runs"][0]), "run .* is in it twice"),
+        (changed(failed=5), "failed is 5"),
+        (changed(failed=[{"name": "x"}]), "run x has no condition"),
+        *(
+            (of_a_run(**{key: ...}), f"run ce-r1-f0 has no {key}")
+            for key in ("condition", "learning_rate", "split", "validation", "class_weights", "cases", "score_labels")
+        ),
+        *(
+            (of_a_run(**{key: value}), f"{key} of run ce-r1-f0 is ")
+            for key, value in (
+                ("cases", "10"), ("seconds", -1), ("score_labels", "prostate"), ("validation", "x"),
+                ("validation", ["x"]), ("validation", [17.0]), ("validation", [None]), ("class_weights", [1]),
+                ("class_weights", {"a": ["x"]}),
+                ("split", [1]), ("split", {"sha256": "a"}), ("split", {"sha256": 5, "fingerprint": 6}), ("files", 5),
+                ("overrides", [1]), ("versions", "torch"), ("learning_rate", "x"),
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_study_saves_is_named_before_anything_is_written(
+    saved: tuple[Study, Path], tmp_path: Path, change: Callable[[dict[str, Any]], None], told: str
+) -> None:
+    study, folder = saved
+    shutil.copytree(folder, tmp_path / "saved")
+    content = json.loads((folder / RUNS).read_text())
+    change(content)
+    (tmp_path / "saved" / RUNS).write_text(json.dumps(content))
+    other = elsewhere(study, tmp_path / "there")
+    with pytest.raises(ValueError, match=rf"{RUNS} is damaged: {told}.*; take both files from the same place again"):
+        restore_runs(other, tmp_path / "saved")
+    assert not other.output_dir.exists()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+def test_files_that_can_t_be_read_are_named(saved: tuple[Study, Path], tmp_path: Path, content: bytes | None) -> None:
+    study, folder = saved
+    for file in (CASES, RUNS):
+        shutil.copytree(folder, tmp_path / file)
+        path = tmp_path / file / file
+        path.unlink()
+        path.mkdir() if content is None else path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match=f"{file} (can't be read|is damaged).*; take both files from the same place"
+        ):
+            restore_runs(elsewhere(study, tmp_path / "there"), tmp_path / file)
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    folder = tmp_path_factory.mktemp("saved")
+    study = half_done(folder / "here")
+    save_runs(study, folder / "saved")
+    return study, folder / "saved"
