@@ -20,6 +20,7 @@ _KEYS = (
     "picture",
     "split_file",
     "from",
+    "resume",  # or true
 )
 
 
@@ -38,7 +39,7 @@ def settle_typed_places() -> None:
     expanded = {}
     for key in _KEYS:
         value = workflow.parser.get(key)
-        if value is True or (isinstance(value, str) and not value.strip()):
+        if (value is True and key != "resume") or (isinstance(value, str) and not value.strip()):
             raise UserError(f"{key} is empty; give a path behind --{key}, or leave the option away")
         if isinstance(value, str) and value.startswith("~"):
             expanded[key] = os.path.expanduser(value)

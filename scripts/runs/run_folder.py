@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from .run_to_resume import find_run_to_resume
 if TYPE_CHECKING:
     from ..datasets import PreparedDataset
 
+
+logger = logging.getLogger(__name__)
 
 LONGEST_NAME = 200  # bytes, so that a number and a temporary name still fit
 
@@ -51,6 +54,8 @@ def _open(output_dir: str | Path, run_name: str, resume: bool | str | None) -> P
     require_plain_name(run_name)
     root = Path(output_dir).resolve()
     path = find_run_to_resume(root, run_name, resume)
+    if path is None and resume:
+        logger.info("no run %s to go on with in %s: a new one begins", run_name, root)
     try:
         if path is None:
             root.mkdir(parents=True, exist_ok=True)

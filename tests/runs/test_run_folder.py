@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,17 @@ def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> 
     with pytest.raises(ValueError, match="run_name must be a plain folder name"):
         open_run_dir(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_to_go_on_with_that_is_not_there_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    run = open_run_dir(tmp_path, "adfl-s3", resume=True)
+    assert caplog.messages == [f"no run adfl-s3 to go on with in {tmp_path}: a new one begins"]
+    (run / "config.yaml").write_text("")
+    caplog.clear()
+    assert open_run_dir(tmp_path, "adfl-s3", resume=True) == run
+    open_run_dir(tmp_path, "adfl-s4")
+    assert caplog.messages == []
 
 
 def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
