@@ -35,8 +35,8 @@ evidence: $(STAMP)  ## make the reports and tables of docs/evidence again from i
 	@for study in docs/evidence/*/study.yaml; do $(BUNDLE) reporting --config_file "$$study" $(SHARED) || exit $$?; done
 	@$(BIN)/python -m docs.evidence.leakage.compare
 
-evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without)
-	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'" $(OUTPUT_DIR)
+evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name; the newest without; PART=val where there is none)
+	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'" $(if $(PART),--part "'$(PART)'") $(OUTPUT_DIR)
 
 segment: $(STAMP)  ## segment images in their own geometry (INPUT=file or folder OUTPUT=folder RUN=name)
 	@$(BUNDLE) --config_file configs/inference.yaml --dataset_dir "'$(INPUT)'" --output_dir "'$(OUTPUT)'" $(if $(RUN),--run_name "'$(RUN)'") $(if $(RUNS),--runs_dir "'$(RUNS)'")

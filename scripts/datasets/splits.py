@@ -44,12 +44,7 @@ def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_
     if any(case.part is not None for case in cases):
         return [_official_split(cases)]
     patients = sorted({case.patient for case in cases})
-    if len(patients) < 3:
-        raise UserError(
-            f"a split needs at least 3 patients (train, val, test), the data set has {len(patients)}; add some"
-        )
-    if not 3 <= num_folds <= len(patients):
-        raise UserError(f"num_folds must be 3 to {len(patients)}, the number of patients, got {num_folds}")
+    _refuse_other_numbers(num_folds, len(patients), "patients")
     present = {case.patient for case in cases if case.name in with_foreground}
     rng = np.random.default_rng(seed)
     dealt = [str(p) for stratum in (present, set(patients) - present) for p in rng.permutation(sorted(stratum))]
@@ -62,6 +57,16 @@ def split_cases(cases: Sequence[Case], with_foreground: Collection[str], *, num_
             split[part_of.get(fold_of[case.patient], "train")].append(case.name)
         splits.append(split)
     return splits
+
+
+def _refuse_other_numbers(num_folds: int, count: int, units: str) -> None:
+    """Refuse more folds than there are units to deal, or fewer than parts."""
+    if count < 3:
+        raise UserError(f"a split needs at least 3 {units} (train, val, test), the data set has {count}; add some")
+    if not 3 <= num_folds <= count:
+        what = f"patients or, of street scenes, {count} drives" if units == "patients" else units
+        possible = f"3, as there are {count} {what}" if count == 3 else f"3 to {count}, the number of {units}"
+        raise UserError(f"num_folds must be {possible}, got {num_folds}; set another --num_folds")
 
 
 def check_split_unit(split_unit: str, split_file: object = None) -> None:
@@ -97,8 +102,7 @@ def split_images(images: Sequence[str], *, num_folds: int, seed: int) -> list[Sp
     Raises:
         ValueError: too many or too few folds.
     """
-    if not 3 <= num_folds <= len(images):
-        raise UserError(f"num_folds must be 3 to {len(images)}, the number of images, got {num_folds}")
+    _refuse_other_numbers(num_folds, len(images), "images")
     dealt = np.random.default_rng(seed).permutation(sorted(images))
     folds = [sorted(str(name) for name in dealt[fold::num_folds]) for fold in range(num_folds)]
     splits = []

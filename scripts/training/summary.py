@@ -10,9 +10,11 @@ from pathlib import Path
 from ignite.engine import Engine
 
 from ..configuration.reading import BASE_CONFIG
+from ..errors import UserError
 from ..evaluation.score_line import score_line
 from ..runs.processes import is_first
-from ..runs.run_files import FIGURES, JOURNAL, MODEL
+from ..runs.resume import read_table
+from ..runs.run_files import FIGURES, JOURNAL, MODEL, SPLIT
 from ..tracking import read_curve
 
 
@@ -39,27 +41,40 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
     print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints; best weights in {MODEL})")
     look, score, publish = next_commands(run_dir)
     print(f"Curves and pictures: {look}")
-    print(f"Scores of the test part: {score}")
+    part = "test part" if _tested_part(run_dir) == "test" else "validation part (there is no test part)"
+    print(f"Scores of the {part}: {score}")
     print(f"The bundle's own weights, which inference takes, become these by: {publish}")
+
+
+def _tested_part(run_dir: Path) -> str:
+    """The part of the split that a run is scored on: the validation part where there is no test part."""
+    try:
+        cases = read_table(run_dir / SPLIT)["cases"]
+    except (OSError, UserError, KeyError):  # of a client of others, or damaged since: evaluating will tell
+        return "test"
+    return "val" if cases.get("val") and not cases.get("test") else "test"
 
 
 def next_commands(run_dir: Path, bundle: Path = BASE_CONFIG.parents[1]) -> tuple[str, str, str]:
     """Commands that work where the training was started: to look at the run, to score it, to publish its weights.
 
-    A built bundle has no Makefile.
+    A built bundle has no Makefile; a run on official parts, or on what MONAI Label hands over, may have no test part.
     """
+    part = _tested_part(run_dir)
     runs, here = run_dir.resolve().parent, Path.cwd().resolve() == bundle
     name = shlex.quote(run_dir.name)
     if (bundle / "Makefile").is_file():
         make = "make" if here else f"make -C {shlex.quote(str(bundle))}"
         place = "" if runs == bundle / "runs" else f" RUNS={shlex.quote(str(runs))}"
-        return f"{make} ui{place}", f"{make} evaluate RUN={name}{place}", f"{make} publish RUN={name}{place}"
+        tested = "" if part == "test" else f" PART={part}"
+        return f"{make} ui{place}", f"{make} evaluate RUN={name}{tested}{place}", f"{make} publish RUN={name}{place}"
     place = "" if runs == bundle / "runs" else f" --output_dir {shlex.quote(str(runs))}"
+    tested = "" if part == "test" else f" --part {part}"
     configs = Path("configs") if here else bundle / "configs"
     score, publish = (shlex.quote(str(configs / file)) for file in ("evaluate.yaml", "publish.yaml"))
     return (
         f"the pictures in {_shown(run_dir / FIGURES)}",
-        f"python -m monai.bundle run evaluating --config_file {score} --run_name {name}{place}",
+        f"python -m monai.bundle run evaluating --config_file {score} --run_name {name}{tested}{place}",
         f"python -m monai.bundle run publishing --config_file {publish} --run_name {name}{place}",
     )
 

@@ -91,7 +91,7 @@ def run(file: Path, run_id: str = "run", **overrides: Any) -> ConfigWorkflow:
 
 @pytest.mark.filterwarnings("ignore")
 def test_its_volumes_are_trained_on_from_the_published_weights(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     entries = data_store(tmp_path)
@@ -111,6 +111,9 @@ def test_its_volumes_are_trained_on_from_the_published_weights(
     class_weight = workflow.parser.get_parsed_content("class_weight")
     torch.testing.assert_close(class_weight.weight.detach(), torch.ones(2))
 
+    said = capsys.readouterr().out
+    assert "Scores of the validation part (there is no test part): " in said
+    assert f"evaluate RUN={folder.name} PART=val" in said
     overrides = {"output_dir": str(bundle / "runs"), "run_name": folder.name, "device": "cpu"}
     run(CONFIGS / "evaluate.yaml", run_id="evaluating", part="val", **overrides)
     assert (folder / "evaluation" / "val" / "summary.json").is_file()

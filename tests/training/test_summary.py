@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -34,6 +35,33 @@ def test_other_folders_and_names_are_in_the_commands_as_a_shell_takes_them(
         f"evaluate RUN=mein Lauf RUNS={run.parent}",
         f"publish RUN=mein Lauf RUNS={run.parent}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cases", "part"),
+    [
+        ({"train": ["a"], "val": ["b"], "test": []}, "val"),
+        ({"train": ["a"], "val": ["b"], "test": ["c"]}, "test"),
+    ],
+)
+def test_a_run_without_a_test_part_is_scored_on_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cases: dict[str, list[str]], part: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "ce-f0"
+    run.mkdir(parents=True)
+    (run / "split.json").write_text(json.dumps({"cases": cases}))
+    _, score, _ = next_commands(run, tmp_path)
+    assert score.endswith("--run_name ce-f0 --part val" if part == "val" else "--run_name ce-f0")
+    (tmp_path / "Makefile").write_text("")
+    _, score, _ = next_commands(run, tmp_path)
+    assert score == ("make evaluate RUN=ce-f0 PART=val" if part == "val" else "make evaluate RUN=ce-f0")
+
+
+def test_make_takes_the_part_that_is_scored() -> None:
+    words = ["make", "-n", "--no-print-directory", "-o", ".venv/.installed", "evaluate", "RUN=r", "PART=val"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--part 'val'" in done.stdout.replace('"', "")
 
 
 def test_a_built_bundle_without_makefile_names_monais_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

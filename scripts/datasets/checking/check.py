@@ -19,7 +19,7 @@ from ..preparation_settings import Settings, check_size
 from ..pseudonyms import publish
 from ..slice_grid import PixelSpacing, check_pixel_spacing
 from ..slices import count_classes, place_slices
-from ..splits import IMAGE_LEAKY, check_split_unit, choose_splits, read_split_file
+from ..splits import IMAGE_LEAKY, check_split_unit, choose_splits, read_split_file, split_images
 from ..threads import run_in_threads
 from .case_summary import Facts, facts_of, find_errors, find_warnings
 from .check_report import CHECK_CSV, CHECK_PNG, Row, format_table, write_report
@@ -73,8 +73,8 @@ def check_dataset(
         num_workers: threads; None or 0 takes a thread per core.
 
     Raises:
-        ValueError: a setting is one that preparing refuses; or one case or more is at fault: all are in the table, the
-            message holds the first.
+        ValueError: a setting is one that preparing refuses, or a split is impossible, and nothing is written; or one
+            case or more is at fault: all are in the table, the message holds the first.
     """
     check_cases(cases)
     check_split_unit(split_unit, split_file)
@@ -86,6 +86,11 @@ def check_dataset(
         in_channels=in_channels,
         pixel_spacing=check_pixel_spacing(pixel_spacing),
     )
+    # Impossible folds are refused before every file is read; which cases have foreground does not matter for that.
+    if split_file is not None:
+        read_split_file(split_file, cases)
+    elif split_unit != IMAGE_LEAKY:
+        choose_splits(cases, (), (), num_folds=num_folds, seed=split_seed)
     published = sorted(publish(cases, Path(prepared_dir).expanduser().resolve()), key=lambda case: case.name)
     check_cases(published)
     shown = choose_cases([case.name for case in published])
@@ -114,10 +119,9 @@ def check_dataset(
         logger.warning("%s", warning)
     for error in find_errors(facts, {case.name: case.patient for case in published}):
         raise UserError(f"{name}: {error}")
-    if split_file is None and split_unit != IMAGE_LEAKY:
-        choose_splits(cases, (), (), num_folds=num_folds, seed=split_seed)
-    elif split_file is not None:
-        read_split_file(split_file, cases)
+    if split_unit == IMAGE_LEAKY:
+        images = sum(fact.size[2] for fact in facts)
+        split_images([str(number) for number in range(images)], num_folds=num_folds, seed=split_seed)
     logger.info("no error in %d cases", len(rows))
 
 

@@ -187,3 +187,33 @@ def test_check_and_preparing_refuse_masks_of_one_class_at_the_size_that_is_prepa
         for work in (partial(check_dataset, output_dir=tmp_path), prepare_dataset):
             found = outcome(partial(work, find_promise12(root), image_size=size, **settings))
             assert (found is None) if word is None else found.startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("count", "settings", "message"),
+    [
+        (
+            3,
+            {"num_folds": 5},
+            "num_folds must be 3, as there are 3 patients or, of street scenes, 3 drives, got 5; set an",
+        ),
+        (4, {"num_folds": 5}, "num_folds must be 3 to 4, the number of patients, got 5; set another --num_folds"),
+        (2, {}, r"a split needs at least 3 patients \(train, val, test\), the data set has 2; add some"),
+        (3, {"split_file": "s.json"}, "s.json"),
+    ],
+)
+def test_an_impossible_split_is_refused_before_anything_is_read_or_written(tmp_path, count, settings, message):
+    cases = find_promise12(write_promise12(tmp_path / "raw", count))
+    with pytest.raises(ValueError, match=message):
+        check(cases, tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_folds_than_images_are_found_by_the_check_as_by_preparing(tmp_path):
+    cases = find_promise12(write_promise12(tmp_path / "raw", 3))
+    settings = {"split_unit": "image_leaky", "num_folds": 16}
+    with pytest.raises(ValueError, match="num_folds must be 3 to 15, the number of images, got 16"):
+        check(cases, tmp_path, **settings)
+    with pytest.raises(ValueError, match="num_folds must be 3 to 15, the number of images, got 16"):
+        prepare_dataset(cases, name="toy", labels=LABELS, image_size=32, prepared_dir=tmp_path / "p", **settings)
+    check(cases, tmp_path, **(settings | {"num_folds": 15}))
