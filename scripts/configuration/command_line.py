@@ -108,8 +108,18 @@ def _refuse_sign(where: str, place: str, text: Any) -> None:
 
 
 def refuse_odd_files(contents: dict[str, dict[str, Any]]) -> None:
-    """Refuse a part before the file that it changes, and two parts of a kind; ``contents`` by file, in order."""
+    """Refuse two complete files, a part before the file that it changes, and two parts of a kind.
+
+    Args:
+        contents: by file, in order.
+    """
     files = list(contents)
+    whole = [path for path in files if {"network_def", "initialize"} <= set(contents[path])]
+    if len(whole) > 1:
+        raise UserError(
+            f"{' and '.join(whole)} are each complete by themselves, and only what the last one does would be done; "
+            "give one of them, and parts behind it"
+        )
     for place, path in enumerate(files):
         if place and {"network_def", "initialize"} <= set(contents[path]):
             raise UserError(

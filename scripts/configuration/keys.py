@@ -19,6 +19,7 @@ WORKFLOWS = {
 }  # fmt: skip
 SHIPPED = (
     "train.yaml", "evaluate.yaml", "inference.yaml", "compare.yaml", "publish.yaml", "export.yaml", "report.yaml",
+    "study_which_loss.yaml",
 )  # fmt: skip
 PART_NAMES = {"network_name"}  # a network part also goes on inference.yaml, where nothing reads its name
 CONSUMER_KEYS = {"pre_transforms", "post_transforms"}  # of inference.yaml, which MONAI Label and Deploy look for
@@ -57,7 +58,8 @@ def refuse_unknown_keys(config: dict[str, Any] | None = None) -> None:
 
 def _hint(key: str, known: list[str]) -> str:
     """Whose key it is, the nearest known one, or all of them."""
-    of_others = [f"configs/{name}" for name in SHIPPED if key in load_config(BASE_CONFIG.with_name(name))]
+    files = {name: BASE_CONFIG.with_name(name) for name in SHIPPED}
+    of_others = [f"configs/{name}" for name, path in files.items() if path.is_file() and key in load_config(path)]
     if of_others:
         return f"it is a key of {' and '.join(of_others)}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)

@@ -96,6 +96,8 @@ def files(*names: str) -> dict[str, Any]:
     [
         (("loss_ce", "train"), "configs/train.yaml must come first: it replaces all that configs/loss_ce.yaml set"),
         (("network_unet", "inference"), "configs/inference.yaml must come first"),
+        (("train", "inference"), "configs/train.yaml and configs/inference.yaml are each complete by themselves"),
+        (("inference", "loss_ce", "train"), "configs/inference.yaml and configs/train.yaml are each complete"),
         (("train", "loss_ce", "loss_dfl"), "configs/loss_ce.yaml and configs/loss_dfl.yaml both set the loss"),
         (("train", "data_trus", "optimizer_adam", "data_camvid"), "both set the data"),
     ],
@@ -104,6 +106,15 @@ def test_files_that_take_each_other_away_are_refused(names: tuple[str, ...], sai
     with pytest.raises(UserError) as info:
         refuse_odd_files(files(*names))
     assert said in str(info.value)
+
+
+def test_a_training_that_would_segment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("train.yaml", "inference.yaml")
+    type_line(monkeypatch, "--config_file", str([str(CONFIGS / name) for name in names]))
+    with pytest.raises(RuntimeError) as info:
+        make_workflow(*names, run_id="training", output_dir=str(tmp_path)).initialize()
+    assert "are each complete by themselves" in str(info.value.__cause__)
+    assert not list(tmp_path.iterdir())
 
 
 def test_parts_of_each_kind_behind_train_yaml_are_right() -> None:

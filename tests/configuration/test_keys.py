@@ -36,6 +36,7 @@ def test_what_resembles_nothing_is_answered_with_the_known_keys() -> None:
     [
         ("part", {"train": {}, "imports": []}, "it is a key of configs/evaluate.yaml and configs/compare.yaml"),
         ("max_epochs", {"evaluator": {}}, "it is a key of configs/train.yaml"),
+        ("hours", {"train": {}}, "it is a key of configs/study_which_loss.yaml"),
         ("import", {"evaluator": {}, "imports": [], "initialize": []}, "known keys: evaluator"),
     ],
 )
