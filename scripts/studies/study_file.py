@@ -228,7 +228,8 @@ def _repeats(repeats: Any, hours: float | None) -> int:
 
 def _tune(tune: Any, factors: Iterable[str], configs: Iterable[Mapping[str, Any]]) -> bool:
     if tune is None or not isinstance(tune, bool):
-        raise UserError(f"tune must be true (each condition gets its learning rate) or false, got {tune!r}")
+        got = "is missing" if tune is None else f"is {tune!r}"
+        raise UserError(f"tune {got}; write tune: true (each condition gets a learning rate of its own) or tune: false")
     if tune and "learning_rate" in factors:
         raise UserError("tune chooses the learning rate, which is also a factor of the study; leave one of them away")
     for rate in (config.get("learning_rate") for config in configs):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,25 @@ def shipped(name: str, **changes: Any) -> Any:
 def test_the_demonstration_the_race_and_the_papers_tables_are_shipped() -> None:
     names = {path.stem for path in SHIPPED}
     assert names == {"study_demo", "study_which_loss", *(f"study_table{n}" for n in range(2, 8))}
+
+
+def test_the_pages_example_is_a_study_and_needs_the_keys_that_it_says() -> None:
+    page = (ROOT / "docs" / "studies.md").read_text()
+    block = page.partition("## The study file\n")[2].partition("\n\n`study`, `factors`, `tune` and either")[0]
+    example = yaml.safe_load(textwrap.dedent(block))
+    shipped_one = ConfigParser.load_config_file(CONFIGS / "study_demo.yaml")
+    entries = ("studying", "planning", "reporting")
+    assert {key: example[key] for key in entries} == {key: shipped_one[key] for key in entries}
+    assert len(read_study(example).conditions) == 4
+    needed = {}
+    for key in set(example) - set(entries):
+        try:
+            read_study({name: value for name, value in example.items() if name != key})
+        except UserError as error:
+            needed[key] = str(error)
+    assert set(needed) == {"study", "factors", "tune", "repeats"}
+    without = {name: value for name, value in example.items() if name != "repeats"}
+    assert read_study({**without, "hours": 5}).hours == 5
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -93,7 +113,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "margin": ({"margin": 0}, "margin must be a number above 0 and below 1, got 0"),
     "margin in percent": ({"margin": 1.0}, "margin must be a number above 0 and below 1, got 1.0"),
     "reference": ({"reference": "wce"}, "reference must be one of the conditions ce, adfl, got 'wce'"),
-    "tune left open": ({"tune": None}, "tune must be true .* or false, got None"),
+    "tune left open": ({"tune": None}, "tune is missing; write tune: true .* or tune: false"),
+    "tune as a word": ({"tune": "yes"}, "tune is 'yes'; write tune: true .* or tune: false"),
     "tuned and set": ({"tune": True, "factors": {"learning_rate": [0.1, 0.2]}}, "tune chooses the learning rate"),
     "race with repeats": ({"hours": 2}, "hours makes the study a race, .* leave repeats away"),
     "no hours": ({"hours": -1, "repeats": None}, "hours must be a number above 0, got -1"),
