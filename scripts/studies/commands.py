@@ -112,11 +112,21 @@ def reporting() -> None:
             RECORD,
         )
     record = study_record(study, _file_name(), [_command()])
+    _refuse_too_early(study, {score.loss for score in record.scores})
     folder = study.output_dir / REPORT
     page = build_report(record, folder)
     if study.saved_runs is not None:
         save_runs(study, study.saved_runs)
     _say(study, record, page)
+
+
+def _refuse_too_early(study: Study, conditions: set[str]) -> None:
+    if len(conditions) < 2:
+        done = f"only runs of {conditions.pop()} are" if conditions else "no run of the study is"
+        raise UserError(
+            f"{done} done yet in {study.output_dir}, and a report compares two conditions or more; 'run studying' goes "
+            "on, 'run planning' says how far it is, and --output_dir names another folder of runs"
+        )
 
 
 def _config() -> dict[str, Any]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from ignite.engine import Engine
 
 from ..configuration.reading import BASE_CONFIG
+from ..datasets.splits import IMAGE_LEAKY
 from ..errors import UserError
 from ..evaluation.score_line import score_line
 from ..runs.processes import is_first
 from ..runs.resume import read_table
-from ..runs.run_files import FIGURES, JOURNAL, MODEL, SPLIT
+from ..runs.run_files import CONFIG, FIGURES, JOURNAL, MODEL, SPLIT
 from ..tracking import read_curve
 
 
@@ -37,7 +38,7 @@ def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str
     curves = {name: list(read_curve(journal, f"best/{name}").values()) for name in names}
     best = {name: values[-1] for name, values in curves.items() if values}
     said = score_line(best, labels) if "dice/mean" in best else "no score"
-    print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, cases not trained on): {said}")
+    print(f"Best validation (epoch {evaluator.state.best_metric_epoch}, {_unseen(run_dir)}): {said}")
     print(f"Run folder: {_shown(run_dir)} (figures, metrics, checkpoints; best weights in {MODEL})")
     look, score, publish = next_commands(run_dir)
     print(f"Curves and pictures: {look}")
@@ -53,6 +54,15 @@ def _tested_part(run_dir: Path) -> str:
     except (OSError, UserError, KeyError):  # of a client of others, or damaged since: evaluating will tell
         return "test"
     return "val" if cases.get("val") and not cases.get("test") else "test"
+
+
+def _unseen(run_dir: Path) -> str:
+    """What the validation part is to the training part."""
+    try:
+        leaky = read_table(run_dir / CONFIG).get("split_unit") == IMAGE_LEAKY
+    except (OSError, UserError):
+        leaky = False
+    return "other images of cases that were trained on" if leaky else "cases not trained on"
 
 
 def next_commands(run_dir: Path, bundle: Path = BASE_CONFIG.parents[1]) -> tuple[str, str, str]:

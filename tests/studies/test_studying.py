@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from scripts.errors import UserError
 from scripts.runs.checkpoint import load
 from scripts.runs.run_files import LAST, MODEL, PER_CASE, evaluation_folder
 from scripts.runs.signals import EXIT_CODE
@@ -200,6 +201,17 @@ def test_a_study_s_place_that_can_t_be_written_is_refused(tmp_path: Path) -> Non
     for name in ("planning", "studying", "reporting"):
         with pytest.raises(ValueError, match=f"output_dir {tmp_path}/file can't be made: .* is a file"):
             command(tiny_config(tmp_path, output_dir=str(tmp_path / "file")), name, tmp_path)
+
+
+def test_a_report_before_two_conditions_have_run_says_how_to_go_on(done: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run of the study is done yet in .*'run studying' goes on"):
+        command(tiny_config(tmp_path), "reporting", tmp_path)
+    study = tiny_study(tmp_path)
+    first = all_runs(study)[0]
+    shutil.copytree(done / "study" / first.name, study.output_dir / first.name)
+    with pytest.raises(UserError, match=f"only runs of {first.condition} are done yet in "):
+        command(tiny_config(tmp_path), "reporting", tmp_path)
+    assert not (tmp_path / "study" / "report").exists()
 
 
 def test_commands_for_another_scheduler_are_written_one_a_run(done: Path, tmp_path: Path) -> None:

@@ -5,9 +5,26 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ignite.engine import Engine
 
-from scripts.training.summary import next_commands
+from scripts.training.summary import finish_training, next_commands
 from tests.workflows import ROOT
+
+
+@pytest.mark.parametrize(
+    ("split_unit", "said"),
+    [("patient", "cases not trained on"), ("image_leaky", "other images of cases that were trained on")],
+)
+def test_the_result_says_whether_its_cases_were_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], split_unit: str, said: str
+) -> None:
+    (tmp_path / "config.yaml").write_text(f"split_unit: {split_unit}\n")
+    (tmp_path / "model.pt").touch()
+    (tmp_path / "metrics.jsonl").touch()
+    evaluator = Engine(lambda _engine, _batch: None)
+    evaluator.state.best_metric_epoch = 3
+    finish_training(tmp_path, evaluator, ["background", "prostate"])
+    assert f"Best validation (epoch 3, {said}): no score" in capsys.readouterr().out
 
 
 def test_the_bundles_own_runs_need_their_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
