@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,12 @@ from ..configuration.paths import without_paths
 from ..datasets.preparation_settings import check_labels, check_size
 from ..datasets.slice_grid import check_pixel_spacing
 from ..errors import UserError
-from .resume import flatten, read_table
+from .resume import FREE_KEYS, flatten, read_table
 from .run_files import TRACKED_CONFIG
 
-# What the numbers and the classes of a mask depend on, beside the weights.
-WATCHED = (
-    "labels", "in_channels", "image_size", "pixel_spacing", "ignore_index", "include_background", "network_def",
-)  # fmt: skip
+# What may be changed by hand, such as where the data lie now.
+UNWATCHED = FREE_KEYS - {"max_epochs"}
+_HIDDEN = re.compile(r"<\w+>")  # a path, as the copy shows it
 
 
 def refuse_odd_settings(path: Path, config: Mapping[str, Any], labels: Sequence[str], remedy: str) -> None:
@@ -61,11 +62,19 @@ def refuse_changed_settings(path: Path, config: Mapping[str, Any]) -> None:
     copy = path.parent / TRACKED_CONFIG
     if not copy.is_file():
         return
-    written = flatten({key: value for key, value in read_table(copy).items() if key in WATCHED})
-    now = flatten(without_paths({key: value for key, value in config.items() if key in WATCHED}))
+    status = copy.stat()
+    written = _written(copy, status.st_mtime_ns, status.st_size)
+    now = flatten(without_paths({key: value for key, value in config.items() if key not in UNWATCHED}))
     for place in sorted(set(written) | set(now)):
-        if written.get(place) != now.get(place):
+        both = (written.get(place, ""), now.get(place, ""))
+        if written.get(place) != now.get(place) and not any(_HIDDEN.fullmatch(text) for text in both):
             raise UserError(
                 f"{path} was changed after the training: {place} is {now.get(place, 'missing')} and was "
                 f"{written.get(place, 'missing')} ({TRACKED_CONFIG} beside it); put the run's own file back"
             )
+
+
+@lru_cache(maxsize=16)
+def _written(copy: Path, _changed: int, _size: int) -> dict[str, str]:
+    """The copy's values by place; a file that has changed is read again."""
+    return flatten({key: value for key, value in read_table(copy).items() if key not in UNWATCHED})

@@ -223,6 +223,9 @@ def test_a_parts_own_folder_does_not_replace_the_runs(tmp_path: Path) -> None:
         ("ignore_index", 255),
         ("include_background", True),
         ("network_def", {"_target_": "scripts.networks.UNet"}),
+        ("seed", 7),
+        ("max_epochs", 99),
+        ("learning_rate", 1.0),
     ],
 )
 def test_a_configuration_that_was_changed_by_hand_is_refused(
