@@ -30,7 +30,7 @@ def test_image_truth_and_prediction_lie_on_each_other(tmp_path: Path, monkeypatc
     monkeypatch.setattr(comparison, "draw_examples", lambda examples, *_a, **_k: drawn.extend(examples))
     monkeypatch.setattr(comparison, "save_figure", lambda *_a, **_k: None)
     monkeypatch.setattr(comparison, "find_run_dir", lambda output_dir, run: Path(output_dir) / run)
-    monkeypatch.setattr(comparison, "load_network", lambda network, _path, _device: network)
+    monkeypatch.setattr(comparison, "load_network", lambda network, *_: network)
     dataset = SimpleNamespace(
         items=lambda _part: [item], labels=["background", "organ"], ignore_index=None, name="x", split_sha256=""
     )
