@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--output_dir", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--port", type=int, default=5000)
     given = parser.parse_args()
+    if not 0 < given.port < 65536:
+        parser.error(f"argument --port: must be 1 to 65535, got {given.port}")
     database = (given.output_dir / "mlflow.db").resolve()
     if database.exists() and not database.is_file():
         sys.exit(f"error: {database} is no file of a database; rename it, and train or sync")

@@ -10,6 +10,7 @@ from ..errors import UserError
 _STATUS = re.compile(r"failed with error code (\d{3})")
 _AGAIN = {408, 409, 423, 425, 429, 499}  # an answer that says: later
 _LOGIN = {401, 403, 407, 511}
+_ASIDE = "(raised as a result of"  # SQLAlchemy's, before it says what has happened
 _LENGTH = 300  # characters of a reason that are shown
 
 
@@ -30,7 +31,7 @@ def is_denied(error: BaseException) -> bool:
 
 def reason(error: BaseException) -> str:
     """An error in one line, without a login that its text may hold."""
-    lines = str(error).strip().splitlines() or [""]
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith(_ASIDE)] or [""]
     text = redact(lines[0])[:_LENGTH]
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 

@@ -13,7 +13,7 @@ import pytest
 
 from scripts.tracking import Journal, MlflowMirror, sync_runs
 from scripts.tracking.names import safe_name
-from scripts.tracking.refusals import TrackingRefusedError
+from scripts.tracking.refusals import TrackingRefusedError, reason
 from scripts.tracking.uploader import Uploader
 from tests.tracking.fake_mlflow import FakeMlflow
 
@@ -230,3 +230,11 @@ def test_an_artefact_that_a_resumed_training_replaces_meanwhile_is_not_refused(
     monkeypatch.setattr("scripts.tracking.sender._files", lambda path, folder: [gone])
     mirror.push()
     assert mirror.refused == {}
+
+
+def test_what_sqlalchemy_says_first_is_not_the_reason() -> None:
+    text = (
+        "(raised as a result of Query-invoked autoflush; consider)\n(sqlite3.OperationalError) disk is full\n[SQL: x]"
+    )
+    assert reason(RuntimeError(text)) == "RuntimeError: (sqlite3.OperationalError) disk is full"
+    assert reason(RuntimeError("")) == "RuntimeError: "

@@ -162,3 +162,13 @@ def test_a_folder_in_place_of_the_store_is_not_called_a_lack_of_runs(
     monkeypatch.setattr("sys.argv", ["pages", "--output_dir", str(tmp_path)])
     with pytest.raises(SystemExit, match="mlflow.db is no file of a database; rename it"):
         show_pages()
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "70000"])
+def test_a_port_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["pages", "--output_dir", str(tmp_path), "--port", port])
+    with pytest.raises(SystemExit):
+        show_pages()
+    assert f"argument --port: must be 1 to 65535, got {port}" in capsys.readouterr().err
