@@ -5,7 +5,9 @@ What is of another kind would pass for missing: a training would begin anew in t
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from ..errors import UserError
@@ -43,18 +45,25 @@ def refuse_other_kinds(run_dir: Path) -> None:
     """
     tested = [evaluation_folder(run_dir, part) for part in ("val", "test")]
     for folder in (*(run_dir / name for name in FOLDERS), *tested, *(folder / PICTURES for folder in tested)):
-        if os.path.lexists(folder) and not folder.is_dir():
-            raise UserError(f"{folder} is {_kind(folder)}, where a run has a folder; put the run's own folder back")
+        kind = _kind(folder)
+        if kind not in (None, "a folder"):
+            raise UserError(f"{folder} is {kind}, where a run has a folder; put the run's own folder back")
     scores = [folder / name for folder in tested for name in (PER_IMAGE, PER_CASE, SUMMARY)]
     for path in (*(run_dir / name for name in FILES), *scores):
-        if os.path.lexists(path) and not path.is_file():
+        kind = _kind(path)
+        if kind not in (None, "a file"):
             remedy = "delete it" if path.name in (LOCK, TRACKING_LOCK) else "put the run's own file back"
-            raise UserError(f"{path} is {_kind(path)}, where a run has a file; {remedy}")
+            raise UserError(f"{path} is {kind}, where a run has a file; {remedy}")
 
 
-def _kind(path: Path) -> str:
-    if path.is_dir():
+def _kind(path: Path) -> str | None:
+    """What stands there, None for nothing; found out at once, since the run may be going on."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return "a link to what is not there" if path.is_symlink() else None
+    if stat.S_ISDIR(mode):
         return "a folder"
-    if path.is_file():
-        return "a file"
-    return "a link to what is not there" if path.is_symlink() else "no regular file"
+    return "a file" if stat.S_ISREG(mode) else "no regular file"
