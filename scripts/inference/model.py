@@ -24,6 +24,7 @@ from ..runs.resume import flatten, run_config_sha256
 from ..runs.run_configuration import PLACES, read_run_configuration, run_labels
 from ..runs.run_files import CONFIG, MODEL
 from ..runs.run_folder import find_run_dir
+from .ensemble import names_of, one_form, refuse_equal_weights
 
 SETTINGS = (
     "labels",
@@ -77,42 +78,23 @@ def find_members(
         FileNotFoundError: there is no such run, or no weights.
         ValueError: a run has no weights yet, ``model.json`` is of other weights, or the runs do not go together.
     """
-    further = _names(ensemble)
+    further = names_of(ensemble)
     if run_name is None and not isinstance(checkpoint, str | Path):
         raise UserError(f"checkpoint must be the path of a file, got {checkpoint!r}; give another --checkpoint")
     first = _of_weights(Path(checkpoint)) if run_name is None else _of_run(find_run_dir(runs_dir, run_name, "runs_dir"))
     members = [first, *(_of_run(find_run_dir(runs_dir, name, "runs_dir")) for name in further)]
     if further and not first.settings:
         raise UserError(f"nothing tells what {first.weights} was trained with, so it joins no ensemble; name its run")
-    _refuse_equal_weights(members)
+    refuse_equal_weights([member.weights for member in members])
     for member in members[1:]:
         for key in _AGREE:
             ours, theirs = (each.value(key) for each in (member, first))
-            if ours != theirs:
+            if one_form(key, ours) != one_form(key, theirs):
                 raise UserError(
                     f"{key} of {member.weights.parent.name} is {ours}, of {first.weights.parent.name} {theirs}; "
                     "an ensemble is of runs that differ in fold, seed, loss or network alone"
                 )
     return members
-
-
-def _names(ensemble: Sequence[str] | str | None) -> list[str]:
-    names = [] if ensemble is None else [ensemble] if isinstance(ensemble, str) else ensemble
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name for name in names):
-        raise UserError(f"ensemble must be a list of runs' names, got {ensemble!r}; write --ensemble \"['RUN','RUN']\"")
-    return list(names)
-
-
-def _refuse_equal_weights(members: Sequence[Member]) -> None:
-    """Refuse weights that would count twice: a run named again, by a link or as a copy."""
-    seen: dict[str, Path] = {}
-    for member in members if len(members) > 1 else ():
-        first = seen.setdefault(member.sha256, member.weights)
-        if first is not member.weights:
-            raise UserError(
-                f"{member.weights} and {first} hold the same weights, which would count twice in the ensemble; name "
-                "each network once"
-            )
 
 
 def take_model(run_name: str | None, runs_dir: str | Path, checkpoint: str | Path) -> None:

@@ -76,6 +76,10 @@ def find_run_dir(output_dir: str | Path, run_name: str | None = None, key: str =
             ``refuse_other_kinds``.
     """
     require_plain_name(run_name or LATEST)
+    if not isinstance(output_dir, str | Path):
+        raise UserError(
+            f"{key} must be the path of a folder, got {output_dir!r}; put a name that looks like a number in quotes"
+        )
     root = Path(output_dir).resolve()
     path = root / (run_name or LATEST)
     if not path.is_dir():

@@ -90,6 +90,15 @@ def test_weights_that_would_count_twice_are_refused(tmp_path: Path) -> None:
             find_members("first", tmp_path, "", ensemble)
 
 
+def test_sizes_and_spacings_that_are_written_otherwise_are_the_same(tmp_path: Path) -> None:
+    write_run(tmp_path, "first", level=0.3, size=32, pixel_spacing=1.5)
+    write_run(tmp_path, "second", level=0.7, size=[32, 32], pixel_spacing=[1.5, 1.5])
+    write_run(tmp_path, "third", level=0.6, size=[32, 48], pixel_spacing=1.5)
+    assert len(find_members("first", tmp_path, "", ["second"])) == 2
+    with pytest.raises(UserError, match=r"image_size of third is \[32, 48\], of first 32; an ensemble is of runs"):
+        find_members("first", tmp_path, "", ["third"])
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [

@@ -44,6 +44,11 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
         open_run_dir(tmp_path / "file", "adfl")
 
 
+def test_a_folder_of_runs_that_is_a_number_is_named_by_its_key() -> None:
+    with pytest.raises(ValueError, match="runs_dir must be the path of a folder, got 5; put a name that looks like"):
+        find_run_dir(5, "r", "runs_dir")  # type: ignore[arg-type]
+
+
 def test_a_missing_run_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no finished or running training under .*train first"):
         find_run_dir(tmp_path)
