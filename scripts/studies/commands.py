@@ -15,13 +15,15 @@ from ..configuration.keys import require_workflow
 from ..configuration.overrides import read_yaml_words
 from ..configuration.workflow import executed_config, running_workflow
 from ..errors import UserError
+from ..tracking.addresses import sqlite_file
+from ..tracking.views import pages_command
 from .assemble import study_record
 from .blocks import Block, all_runs, analysed_runs, next_block
 from .check_conditions import check_conditions
 from .file_values import COMMANDS
 from .history import record_launch
 from .launch_local import run_locally
-from .mlflow_study import track_study
+from .mlflow_study import study_address, track_study
 from .other_bundle import commands as other_bundle
 from .plan_text import describe_plan
 from .report.build import build_report
@@ -187,7 +189,9 @@ def _say(study: Study, record: StudyRecord, page: Path) -> None:
     finished = [status.run for status in read_status(study.output_dir, analysed_runs(study)) if status.state == "done"]
     link = track_study(study, analysis, finished)
     if link is not None:
-        print(f"Conditions and runs in MLflow (make ui): {link}")
+        database = sqlite_file(study_address(study))
+        shown = f" ({pages_command(database.parent)})" if database is not None else ""
+        print(f"Conditions and runs in MLflow{shown}: {link}")
     print(f"{study.name}: {', '.join(f'{number} runs {state}' for state, number in counts.items())}")
     print(f"{' '.join(verdict(record, analysis))} Report: {page}")
 

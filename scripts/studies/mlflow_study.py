@@ -23,6 +23,12 @@ from .study_file import Study
 logger = logging.getLogger(__name__)
 
 
+def study_address(study: Study) -> str:
+    """MLflow's address of a study's runs."""
+    given = study.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    return given or str(path_to_sqlite_uri(study.output_dir / "mlflow.db"))
+
+
 def track_study(study: Study, analysis: Analysis, runs: Sequence[PlannedRun]) -> str | None:
     """Record the conditions in MLflow; returns the link that opens them, None where MLflow is away.
 
@@ -31,8 +37,7 @@ def track_study(study: Study, analysis: Analysis, runs: Sequence[PlannedRun]) ->
         analysis: of its scores.
         runs: finished ones.
     """
-    uri = study.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    uri = uri or str(path_to_sqlite_uri(study.output_dir / "mlflow.db"))
+    uri = study_address(study)
     try:
         conditions = [_condition(study, analysis, name, runs) for name in analysis.table.losses]
         if not any(condition.run_ids for condition in conditions):

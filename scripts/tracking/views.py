@@ -10,12 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shlex
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ..configuration.passwords import without_password
+from ..configuration.reading import BASE_CONFIG
 
 VIEW_TAG = "mlflow.sharedViewState."
 LOCAL = "http://127.0.0.1:5000"  # of make ui
@@ -87,6 +90,20 @@ def link(tracking_uri: str, experiment_id: str, key: str) -> str:
     is_server = tracking_uri.startswith(("http://", "https://"))
     base = without_password(tracking_uri).rstrip("/") if is_server else LOCAL
     return f"{base}/#/experiments/{quote(experiment_id)}/runs?viewStateShareKey={key}&compareRunsMode=CHART"
+
+
+def pages_command(runs: Path, bundle: Path = BASE_CONFIG.parents[1]) -> str:
+    """The command that shows the pages of a folder of runs, as it works in the working folder.
+
+    A built bundle has no Makefile.
+    """
+    runs, here = runs.resolve(), Path.cwd().resolve() == bundle
+    own = runs == bundle / "runs"
+    if (bundle / "Makefile").is_file():
+        make = "make" if here else f"make -C {shlex.quote(str(bundle))}"
+        return f"{make} ui" + ("" if own else f" RUNS={shlex.quote(str(runs))}")
+    change = "" if here else f"cd {shlex.quote(str(bundle))} && "
+    return f"{change}python -m scripts.tracking.pages" + ("" if own else f" --output_dir {shlex.quote(str(runs))}")
 
 
 def _packed(state: dict[str, Any]) -> tuple[str, str]:

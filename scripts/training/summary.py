@@ -15,8 +15,9 @@ from ..errors import UserError
 from ..evaluation.score_line import score_line
 from ..runs.processes import is_first
 from ..runs.resume import read_table
-from ..runs.run_files import CONFIG, FIGURES, JOURNAL, MODEL, SPLIT
+from ..runs.run_files import CONFIG, JOURNAL, MODEL, SPLIT
 from ..tracking import read_curve
+from ..tracking.views import pages_command
 
 
 def finish_training(run_dir: str | Path, evaluator: Engine, labels: Sequence[str]) -> None:
@@ -77,13 +78,17 @@ def next_commands(run_dir: Path, bundle: Path = BASE_CONFIG.parents[1]) -> tuple
         make = "make" if here else f"make -C {shlex.quote(str(bundle))}"
         place = "" if runs == bundle / "runs" else f" RUNS={shlex.quote(str(runs))}"
         tested = "" if part == "test" else f" PART={part}"
-        return f"{make} ui{place}", f"{make} evaluate RUN={name}{tested}{place}", f"{make} publish RUN={name}{place}"
+        return (
+            pages_command(runs, bundle),
+            f"{make} evaluate RUN={name}{tested}{place}",
+            f"{make} publish RUN={name}{place}",
+        )
     place = "" if runs == bundle / "runs" else f" --output_dir {shlex.quote(str(runs))}"
     tested = "" if part == "test" else f" --part {part}"
     configs = Path("configs") if here else bundle / "configs"
     score, publish = (shlex.quote(str(configs / file)) for file in ("evaluate.yaml", "publish.yaml"))
     return (
-        f"the pictures in {_shown(run_dir / FIGURES)}",
+        pages_command(runs, bundle),
         f"python -m monai.bundle run evaluating --config_file {score} --run_name {name}{tested}{place}",
         f"python -m monai.bundle run publishing --config_file {publish} --run_name {name}{place}",
     )

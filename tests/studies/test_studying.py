@@ -6,6 +6,8 @@ import contextlib
 import json
 import multiprocessing.process
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -201,6 +203,18 @@ def test_a_study_s_place_that_can_t_be_written_is_refused(tmp_path: Path) -> Non
     for name in ("planning", "studying", "reporting"):
         with pytest.raises(ValueError, match=f"output_dir {tmp_path}/file can't be made: .* is a file"):
             command(tiny_config(tmp_path, output_dir=str(tmp_path / "file")), name, tmp_path)
+
+
+def test_the_link_into_mlflow_comes_with_the_command_that_shows_it(
+    done: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    capsys.readouterr()
+    command(tiny_config(done), "reporting", done)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Conditions and runs")]
+    shown = re.search(r"\((make ui RUNS=.*)\): http", line)
+    assert shown is not None
+    assert (Path(shlex.split(shown[1])[2].removeprefix("RUNS=")) / "mlflow.db").is_file()
 
 
 def test_a_report_before_two_conditions_have_run_says_how_to_go_on(done: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_make_takes_the_part_that_is_scored() -> None:
 def test_a_built_bundle_without_makefile_names_monais_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     look, score, publish = next_commands(tmp_path / "runs" / "ce-f0", tmp_path)
-    assert look == "the pictures in runs/ce-f0/figures"
+    assert look == "python -m scripts.tracking.pages"
     assert score == "python -m monai.bundle run evaluating --config_file configs/evaluate.yaml --run_name ce-f0"
     assert publish == "python -m monai.bundle run publishing --config_file configs/publish.yaml --run_name ce-f0"
     _, score, _ = next_commands(tmp_path / "o" / "ce-f0", tmp_path)
