@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from ..errors import MissingFileError, UserError
@@ -65,7 +66,7 @@ def sync_others(run_dir: Path) -> None:
 
 
 def _recorded(root: Path) -> list[Path]:
-    return sorted(path.parent for path in root.glob(f"*/{TRACKING}") if not path.parent.is_symlink())
+    return sorted(path for path in root.glob("*") if os.path.lexists(path / TRACKING) and not path.is_symlink())
 
 
 def _sync(run_dir: Path, tracking_uri: str | None, retry: bool = True, look: bool = True) -> bool:

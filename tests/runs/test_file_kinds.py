@@ -65,6 +65,10 @@ def test_a_run_that_can_t_be_read_is_named_by_sync(tmp_path: Path) -> None:
     (run / "metrics.jsonl").mkdir()
     with pytest.raises(UserError, match=r"1 run\(s\) wait .*metrics.jsonl is a folder, where a run has a file"):
         sync_runs(tmp_path / "runs")
+    (run / "metrics.jsonl").rmdir()
+    replace(run / "tracking.json", "link")
+    with pytest.raises(UserError, match=r"1 run\(s\) wait .*tracking.json is a link to what is not there, where a run"):
+        sync_runs(tmp_path / "runs")
 
 
 def test_a_training_that_has_lost_its_last_state_does_not_begin_anew_over_its_best(tmp_path: Path) -> None:
