@@ -39,6 +39,7 @@ evaluate: $(STAMP)  ## score a run's best checkpoint on the test part (RUN=name;
 	@$(BUNDLE) evaluating --config_file configs/evaluate.yaml --run_name "'$(or $(RUN),latest)'" $(if $(PART),--part "'$(PART)'") $(OUTPUT_DIR)
 
 segment: $(STAMP)  ## segment images in their own geometry (INPUT=file or folder OUTPUT=folder RUN=name)
+	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "error: say which images and where the masks go: make segment INPUT=FOLDER OUTPUT=FOLDER RUN=NAME"; exit 1; }
 	@$(BUNDLE) --config_file configs/inference.yaml --dataset_dir "'$(INPUT)'" --output_dir "'$(OUTPUT)'" $(if $(RUN),--run_name "'$(RUN)'") $(if $(RUNS),--runs_dir "'$(RUNS)'")
 
 publish: $(STAMP)  ## make a run's weights the bundle's own, which inference takes (RUN=name)

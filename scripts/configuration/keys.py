@@ -140,7 +140,8 @@ def require_workflow(run_id: str, known: Sequence[str]) -> None:
 def _refuse_words_for_workflows(workflows: dict[str, Any], options: list[str]) -> None:
     """Refuse ``--run NAME``: it would stand in the place of all that is run, so that nothing would be."""
     for key, value in sorted(workflows.items(), key=lambda item: item[0] != "run"):  # which others are a paste of
-        if not isinstance(value, dict | list) and not str(value).startswith(("$", "@", "%")):
+        steps = value if isinstance(value, list) else [value]
+        if not all(isinstance(step, dict) or str(step).startswith(("$", "@", "%")) for step in steps):
             meant = f"the option is --{options[0]}" if key == "run" and options else f"leave --{key} away"
             raise UserError(f"{key} is what the command does and can't be {value!r}, or nothing would be done; {meant}")
 

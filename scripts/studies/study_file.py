@@ -13,6 +13,7 @@ from typing import Any
 
 from monai.utils import path_to_sqlite_uri
 
+from ..configuration.reading import load_config
 from ..errors import UserError
 from .comparable import refuse_incomparable
 from .factors import Condition, base_config, find_conditions, find_parts, refuse_unknown_settings
@@ -126,6 +127,7 @@ def read_study(config: Mapping[str, Any]) -> Study:
         UserError: a key is unknown or missing, a value can't be used, a part does not exist; one line.
     """
     given = {key: value for key, value in config.items() if key not in MONAI_KEYS}
+    _refuse_settings(given)
     refuse_unknown(given, {**CONTENT, **PLACE}, "a study file")
     value = {**CONTENT, **PLACE, **given}
     name = _name(value["study"], value["protocol"])
@@ -173,6 +175,16 @@ def read_study(config: Mapping[str, Any]) -> Study:
         saved_runs=folder_to_keep(value["saved_runs"], "saved_runs"),
         content=json.loads(json.dumps(content, default=str)),
     )
+
+
+def _refuse_settings(given: Mapping[str, Any]) -> None:
+    """Refuse a key of the runs in the place of one of the study, as a training would take it."""
+    for key in given:
+        if key not in CONTENT and key not in PLACE and key in load_config():
+            raise UserError(
+                f"unknown key '{key}' of a study file: it is one of its runs; give it as --settings::{key}, or below "
+                "settings in the file"
+            )
 
 
 def _tracking_uri(value: Mapping[str, Any]) -> str | None:

@@ -59,7 +59,7 @@ def test_a_key_of_another_workflow_is_named_as_that(key: str, config: dict[str, 
         ("report.yaml", "reporting", "reporting", "leave --reporting away"),
     ],
 )
-@pytest.mark.parametrize("value", ["a_run", 7, True])
+@pytest.mark.parametrize("value", ["a_run", 7, True, ["ce", "dfl"]])
 def test_a_word_in_the_place_of_a_workflow_is_refused(
     tmp_path: Path, file: str, run_id: str, key: str, said: str, value: Any
 ) -> None:

@@ -72,6 +72,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"study": None}, "study must name the study by letters"),
     "name that is a path": ({"study": "../x"}, "study must name the study by letters"),
     "unknown kind of part": ({"parts": {"model": "unet"}}, "unknown kind of part 'model': parts are of data, network"),
+    "a setting of the runs": ({"max_epochs": 3}, "unknown key 'max_epochs' .* give it as --settings::max_epochs"),
     "unknown part": ({"factors": {"loss": ["ce", "adlf"]}}, "unknown loss part 'adlf': did you mean adfl?"),
     "unknown fixed part": ({"parts": {"network": "unett"}}, "unknown network part 'unett': did you mean unet?"),
     "no factor": ({"factors": None}, "factors must say what is compared"),

@@ -91,6 +91,15 @@ def test_a_built_bundle_without_makefile_names_monais_commands(tmp_path: Path, m
     assert score.endswith(f"--run_name ce-f0 --output_dir {tmp_path}/o")
 
 
+@pytest.mark.parametrize("given", [["INPUT=in"], ["OUTPUT=out"], []])
+def test_make_segment_asks_for_images_and_a_place(tmp_path: Path, given: list[str]) -> None:
+    done = subprocess.run(
+        ["make", "-o", ".venv/.installed", "BIN=/nowhere", "segment", *given], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "make segment INPUT=FOLDER OUTPUT=FOLDER" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("target", "option"),
     [
