@@ -114,6 +114,7 @@ class RunCheckpointLoader:
             would be of other data under this run's name. None leaves it unchecked.
         sha256: hash that the file must have; None leaves it unchecked.
         config_sha256: hash of the run's configuration, see ``refuse_other_run``; None leaves it unchecked.
+        run_dir: folder of the run, for a checkpoint that lies elsewhere.
 
     Raises:
         FileNotFoundError, ValueError: at the start, see ``load_network``, or when split, data or run differ.
@@ -128,8 +129,10 @@ class RunCheckpointLoader:
         data_fingerprint: str | None = None,
         sha256: str | None = None,
         config_sha256: str | None = None,
+        run_dir: str | Path | None = None,
     ) -> None:
         self.config_sha256 = config_sha256
+        self.run_dir = None if run_dir is None else Path(run_dir)
         self.network = network
         self.checkpoint = Path(checkpoint)
         self.device = device
@@ -149,7 +152,9 @@ class RunCheckpointLoader:
         if "epoch" in state.get("progress", {}):
             engine.state.checkpoint_epoch = state["progress"]["epoch"]  # for the names of pictures
         self._refuse_other_data(state.get("metadata", {}))
-        load_network(self.network, self.checkpoint, self.device, self.config_sha256)
+        if self.config_sha256 is not None:
+            refuse_other_run(self.checkpoint, state, self.config_sha256, self.run_dir)
+        load_network(self.network, self.checkpoint, self.device)
 
     def _refuse_other_data(self, trained_on: dict[str, Any]) -> None:
         if self.split_sha256 is not None and trained_on.get("split_sha256") != self.split_sha256:
@@ -166,25 +171,26 @@ class RunCheckpointLoader:
             )
 
 
-def refuse_other_run(path: Path, state: dict[str, Any], config_sha256: str) -> None:
+def refuse_other_run(path: Path, state: dict[str, Any], config_sha256: str, run_dir: Path | None = None) -> None:
     """Refuse a checkpoint or weights that another run has written, whose scores would stand under this run's name.
 
     Args:
-        path: the file, beside the checkpoint with which its run goes on.
+        path: the file.
         state: its content.
-        config_sha256: of the configuration of the run whose folder it lies in.
+        config_sha256: of the run's configuration.
+        run_dir: folder of the run, with the checkpoint with which it goes on; None: that of the file.
 
     Raises:
-        ValueError: it says another configuration, and not that of the checkpoint beside it, as where a later version
+        ValueError: it says another configuration, and not that of the run's last checkpoint, as where a later version
             of this bundle would hash the run's own configuration otherwise.
     """
-    found, last = _config_of(state), path.with_name(LAST)
+    found, last = _config_of(state), (run_dir or path.parent) / LAST
     if found in (None, config_sha256):
         return
     if not last.is_file() or _config_of(load(last)) != found:
         raise UserError(
-            f"{path} was written by a training of another configuration than the run's config.yaml beside it; put the "
-            "run's own file back, or name the run that it is of"
+            f"{path} was written by a training of another configuration than the config.yaml of the run "
+            f"{(run_dir or path.resolve().parent).name}; put the run's own file back, or name the run that it is of"
         )
 
 

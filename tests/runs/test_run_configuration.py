@@ -126,8 +126,11 @@ def test_the_checkpoint_of_another_run_is_neither_evaluated_nor_published(folder
     for name, seed in (("mine", 0), ("theirs", 1)):
         settings = {**NETWORK, **OWN, "run_name": name, "seed": seed, "bundle_root": str(folder)}
         run_workflow("train.yaml", "loss_ce.yaml", **tiny_overrides(folder, **settings))
-    shutil.copy(folder / "runs" / "theirs" / "checkpoint_best.pt", folder / "runs" / "mine")
-    said = "mine/checkpoint_best.pt was written by a training of another configuration than the run's config.yaml"
+    said = "checkpoint_best.pt was written by a training of another configuration than the config.yaml of the run mine"
+    theirs = str(folder / "runs" / "theirs" / "checkpoint_best.pt")
+    assert f"theirs/{said}" in refused(folder, "evaluate.yaml", run_name="mine", checkpoint=theirs)
+    said = f"mine/{said}"
+    shutil.copy(theirs, folder / "runs" / "mine")
     assert said in refused(folder, "evaluate.yaml", run_name="mine")
     publish = {"run_name": "mine", "models_dir": str(folder / "models")}
     assert said in refused(folder, "publish.yaml", run_id="publishing", **publish)
@@ -138,7 +141,7 @@ def test_weights_of_another_run_are_not_taken_for_those_of_the_folder(folder: Pa
         settings = {**NETWORK, **OWN, "run_name": name, "seed": seed, "bundle_root": str(folder)}
         run_workflow("train.yaml", "loss_ce.yaml", **tiny_overrides(folder, **settings))
     runs = folder / "runs"
-    said = "ours/model.pt was written by a training of another configuration than the run's config.yaml"
+    said = "ours/model.pt was written by a training of another configuration than the config.yaml of the run ours"
     members = find_members("ours", runs, "none")
     load_weights(members[0].value("network_def"), members, "cpu")
     shutil.copy(runs / "others" / "model.pt", runs / "ours")
