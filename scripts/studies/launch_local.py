@@ -27,6 +27,7 @@ from .status import read_status
 
 PRELOADED = ["scripts.studies.preload"]
 Child = Callable[[Path, str, int], None]
+LOG_INTERVAL = 60.0  # seconds between two lines of progress in a log file, which needs no movement
 POLL = 2.0  # seconds between looks at runs that other processes have
 
 
@@ -59,7 +60,13 @@ def run_locally(
     with (
         Pool(study_dir, jobs, threads or max(1, len(os.sched_getaffinity(0)) // jobs), child) as pool,
         _stop_on_signals(),
-        tqdm(total=len(runs), initial=done, desc="runs", unit="run", disable=None) as bar,
+        tqdm(
+            total=len(runs),
+            initial=done,
+            desc="runs",
+            unit="run",
+            mininterval=0.1 if sys.stderr.isatty() else LOG_INTERVAL,
+        ) as bar,
     ):
         try:
             _work(pool, waiting, bar)
@@ -80,8 +87,8 @@ def _work(pool: Pool, waiting: deque[PlannedRun], bar: Any) -> None:
                 elsewhere.append(run)
                 continue
             failed += code not in (0, EXIT_CODE)
+            bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
             bar.update()
-            bar.set_postfix_str(f"{failed} failed" if failed else "")
         for _ in range(len(elsewhere)):
             run = elsewhere.popleft()
             state = read_status(pool.study_dir, [run])[0].state
