@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ..configuration.error_report import printable
 from ..palette import class_colours, has_background
 from ..storage.atomic_files import write_text
+from .model import Member
 from .records import REPORT, CaseRecords
 from .slice_inferer import SliceBatches
 
@@ -37,12 +38,16 @@ class InferenceReport:
         records: of the folder of the outputs.
         labels: class names, index = class value.
         inferer: tells how far an image is.
+        members: the networks, which the page names; of several the probabilities are averaged.
     """
 
-    def __init__(self, records: CaseRecords, labels: Sequence[str], inferer: SliceBatches) -> None:
+    def __init__(
+        self, records: CaseRecords, labels: Sequence[str], inferer: SliceBatches, members: Sequence[Member] = ()
+    ) -> None:
         self.records = records
         self.labels = list(labels)
         self.inferer = inferer
+        self.networks = [_named(member, sha) for member, sha in zip(members, records.settings["weights"], strict=True)]
         self.rows: list[dict[str, Any]] = []
         self._bar: tqdm[Any] | None = None
 
@@ -110,7 +115,7 @@ class InferenceReport:
         write_text(folder / CASES, _in_utf_8(as_csv(lines, _CASE_COLUMNS)))
         classes = [{"case": row["case"], **each} for row in self.rows for each in row["classes"]]
         write_text(folder / CLASSES, _in_utf_8(as_csv(classes, _CLASS_COLUMNS)))
-        write_text(folder / PAGE, _in_utf_8(render_page(self.rows, self.labels)))
+        write_text(folder / PAGE, _in_utf_8(render_page(self.rows, self.labels, self.networks)))
         self.records.close_folder()
 
 
@@ -128,7 +133,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return file.getvalue()
 
 
-def render_page(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> str:
+def render_page(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], networks: Sequence[str] = ()) -> str:
     """The page of a folder of outputs, with the pictures beside it."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -140,8 +145,16 @@ def render_page(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> str
     colours = list(zip(labels, class_colours(labels), strict=True))[has_background(labels) :]
     # what a person should look at comes first
     order = sorted(rows, key=lambda row: (row["status"] != "failed", not row["flags"], row["case"]))
-    page: str = environment.get_template("page.html.j2").render(rows=order, colours=colours, number=_short, link=_link)
+    page: str = environment.get_template("page.html.j2").render(
+        rows=order, colours=colours, networks=networks, number=_short, link=_link
+    )
     return page
+
+
+def _named(member: Member, sha256: str) -> str:
+    """What a network is called: its run's name, or its file where it was published, and the hash of its weights."""
+    name = member.weights.parent.name if member.config_sha256 else member.weights.name
+    return f"{name} (weights' SHA-256 {sha256[:12]})"
 
 
 def _link(path: str) -> str:

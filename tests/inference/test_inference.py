@@ -112,6 +112,8 @@ def test_a_folder_with_one_of_each_format_is_segmented_by_one_command(tmp_path: 
     assert str(out / "report" / "index.html") in said
     page = (out / "report" / "index.html").read_text()
     assert all((out / "report" / f"overlays/{name}.png").is_file() and name in page for name in found)
+    weights = next((tmp_path / "runs").rglob("model.pt"))
+    assert f"Network: {weights.parent.name} (weights&#39; SHA-256 {file_sha256(weights)[:12]})" in page
     volume = rows(tmp_path, "classes")["a_nii_gz"]
     assert float(volume["volume_ml"]) == pytest.approx(TRUTH.sum() * 0.5 * 0.7 * 3 / 1000, rel=1e-5)
     assert volume["components"] == "1"
