@@ -45,17 +45,23 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]
     return state
 
 
-def flat_weights(network: nn.Module, config_sha256: str | None) -> dict[str, Any]:
-    """A network's state dict, in whose metadata (that of ``torch.nn``) stands which run's it is.
+def flat_weights(network: nn.Module, config_sha256: str | None, epoch: int | None = None) -> dict[str, Any]:
+    """A network's state dict, in whose metadata (that of ``torch.nn``) stands which run's it is, and of which epoch.
 
     Args:
         network: the network.
         config_sha256: hash of the run's configuration; None tells nothing.
+        epoch: of the training; None tells nothing.
     """
     weights = network.state_dict()
-    if config_sha256 is not None:
-        getattr(weights, _METADATA)[_RUN] = {"config_sha256": config_sha256}
+    facts = {"config_sha256": config_sha256, "epoch": epoch}
+    getattr(weights, _METADATA)[_RUN] = {key: value for key, value in facts.items() if value is not None}
     return weights
+
+
+def epoch_of(state: dict[str, Any]) -> Any:
+    """Epoch that a flat state dict names; None where it names none."""
+    return getattr(state, _METADATA, {}).get(_RUN, {}).get("epoch")
 
 
 def load_network(

@@ -131,7 +131,9 @@ class RunCheckpoint:
         network = {name: value.clone() for name, value in state["network"].items()}
         files = {BEST: {"network": network, "progress": state["progress"], "metadata": state["metadata"]}}
         if self.export is not None:
-            files[MODEL] = flat_weights(self.export(), state["metadata"].get("config_sha256"))
+            files[MODEL] = flat_weights(
+                self.export(), state["metadata"].get("config_sha256"), state["progress"]["epoch"]
+            )
         return files
 
     def _finish(self, _engine: Engine) -> None:

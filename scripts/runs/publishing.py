@@ -17,7 +17,7 @@ from ..configuration.places import require_place
 from ..datasets.class_shares import training_shares
 from ..errors import UserError
 from ..storage.atomic_files import write_atomically, write_text
-from .checkpoint import load, load_network, refuse_other_run
+from .checkpoint import epoch_of, load, load_network, refuse_other_run
 from .provenance import file_sha256, git_revision, software_versions
 from .recorded_settings import refuse_odd_settings
 from .resume import comparable_sha256, read_table
@@ -107,6 +107,7 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
     refuse_odd_tables(run_dir / BEST, state)
     refuse_other_run(run_dir / BEST, state, comparable_sha256(config))
     best = state.get("progress", {}).get("best", {})
+    _refuse_other_epoch(run_dir, best.get("epoch"))
     split = read_table(run_dir / SPLIT) if (run_dir / SPLIT).is_file() else {}
     tested = _read_test_scores(run_dir)
     return {
@@ -174,6 +175,16 @@ def _refuse_odd_scores(path: Path, summary: dict[str, Any]) -> None:
             break
     if fault is not None:
         raise UserError(f"{path} is damaged: {fault}; evaluate the run again, or delete {path.parent}")
+
+
+def _refuse_other_epoch(run_dir: Path, best: int | None) -> None:
+    """Refuse weights of another epoch than the best state beside them, whose score would be said of them."""
+    epoch = epoch_of(load(run_dir / MODEL))
+    if None not in (epoch, best) and epoch != best:
+        raise UserError(
+            f"{run_dir / MODEL} is of epoch {epoch} and the {BEST} beside it of epoch {best}, as where a training is "
+            "killed between the two; go on with it (--resume true), and do the same again"
+        )
 
 
 def _refuse_other_weights(config: dict[str, Any], weights: Path, config_sha256: str) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from scripts.configuration.error_report import user_message
 from scripts.errors import UserError
-from scripts.runs.checkpoint import save
+from scripts.runs.checkpoint import flat_weights, save
 from scripts.runs.publishing import describe_run, publish_run
 from tests.tiny_network import TinyNetwork
 from tests.workflows import CONFIGS, run_workflow
@@ -91,6 +91,16 @@ def test_what_is_no_whole_run_leaves_the_published_weights_alone(tmp_path: Path)
         with pytest.raises((ValueError, FileNotFoundError), match=reason):
             publish_run(tmp_path / "runs", name, tmp_path / "models")
     assert {path: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
+
+
+def test_weights_of_another_epoch_than_the_best_state_are_not_published(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "first")
+    for epoch in (3, None):
+        save(flat_weights(TinyNetwork(1, 2), None, epoch), run / "model.pt")
+        publish_run(tmp_path / "runs", "first", tmp_path / "models")
+    save(flat_weights(TinyNetwork(1, 2), None, 2), run / "model.pt")
+    with pytest.raises(UserError, match=r"model\.pt is of epoch 2 and the checkpoint_best\.pt beside it of epoch 3"):
+        publish_run(tmp_path / "runs", "first", tmp_path / "models")
 
 
 def test_test_scores_of_other_weights_are_not_published_with_these(tmp_path: Path) -> None:
