@@ -147,6 +147,32 @@ def test_weights_that_are_not_finite_are_refused_and_counters_are_no_weights(tmp
     torch.testing.assert_close(network.running_var, kept, rtol=0, atol=0)
 
 
+ODD_WEIGHTS = {
+    "whole numbers": torch.ones(3, dtype=torch.int64),
+    "complex": torch.ones(3, dtype=torch.complex64),
+    "sparse": torch.ones(3).to_sparse(),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_WEIGHTS.values(), ids=ODD_WEIGHTS)
+def test_numbers_of_another_kind_are_no_weights(tmp_path: Path, odd: torch.Tensor) -> None:
+    checkpoint.save(nn.Linear(2, 3).state_dict() | {"bias": odd}, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match=r"c\.pt holds bias as .*, no weights; name another file"):
+        checkpoint.load_network(nn.Linear(2, 3), tmp_path / "c.pt")
+    checkpoint.save(nn.Linear(2, 3).double().state_dict(), tmp_path / "c.pt")
+    assert checkpoint.load_network(nn.Linear(2, 3), tmp_path / "c.pt").weight.dtype == torch.float32
+
+
+def test_what_no_training_writes_is_no_checkpoint_and_a_table_no_network(tmp_path: Path) -> None:
+    for progress, fault in (({"epoch": 0.5}, "progress::epoch"), (3, "progress")):
+        network, path = run_state(tmp_path, progress=progress)
+        for use in (checkpoint.load_network, start):
+            with pytest.raises(ValueError, match=rf"c\.pt is no checkpoint .* has saved: {fault} is odd"):
+                use(network, path)
+    with pytest.raises(ValueError, match="network_def is a dict and no network"):
+        checkpoint.load_network({}, run_state(tmp_path)[1])  # type: ignore[arg-type]
+
+
 def test_of_many_keys_that_do_not_fit_three_are_named(tmp_path: Path) -> None:
     checkpoint.save({"network": nn.LSTM(2, 3).state_dict()}, tmp_path / "c.pt")
     named = "bias_hh_l0, bias_ih_l0, weight_hh_l0; use the configuration"
@@ -234,7 +260,7 @@ class FullDisk(io.BytesIO):
         return super().write(content)
 
 
-def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_of_the_system_and_not_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = SimpleNamespace(open=lambda _: FullDisk())
     monkeypatch.setattr(checkpoint, "write_atomically", lambda _, write: write(place))
     with pytest.raises(OSError, match="No space left on device"):
@@ -243,9 +269,10 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_flat_weights_tell_whose_they_are_and_are_plain_weights_to_everyone_else(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    checkpoint.save(checkpoint.flat_weights(network, "ab"), tmp_path / "model.pt")
+    checkpoint.save(checkpoint.flat_weights(network, "ab", 3), tmp_path / "model.pt")
     weights = torch.load(tmp_path / "model.pt", weights_only=True)
     assert list(weights) == list(network.state_dict())
+    assert checkpoint.epoch_of(checkpoint.load(tmp_path / "model.pt")) == 3
     copy = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     copy.load_state_dict(weights)
     torch.testing.assert_close(copy.state_dict(), network.state_dict(), rtol=0, atol=0)
@@ -255,6 +282,8 @@ def test_flat_weights_tell_whose_they_are_and_are_plain_weights_to_everyone_else
         checkpoint.load_network(copy, tmp_path / "model.pt", config_sha256="cd")
     checkpoint.save(checkpoint.flat_weights(network, None), tmp_path / "model.pt")
     checkpoint.load_network(copy, tmp_path / "model.pt", config_sha256="cd")  # weights that say nothing
+    assert checkpoint.epoch_of(checkpoint.load(tmp_path / "model.pt")) is None
+    assert checkpoint.epoch_of(dict(weights)) is None
 
 
 def test_an_evaluator_refuses_a_file_of_another_hash(tmp_path: Path) -> None:
@@ -262,12 +291,6 @@ def test_an_evaluator_refuses_a_file_of_another_hash(tmp_path: Path) -> None:
         start(nn.Linear(2, 3), run_state(tmp_path)[1], sha256="00")
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt; train first"):
         checkpoint.require_sha256(tmp_path / "none.pt", "00")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_an_error_of_the_system_and_not_torchs() -> None:
-    with pytest.raises(OSError, match="No space left"):
-        checkpoint._save({"x": torch.zeros(100_000)}, Path("/dev/full"))
 
 
 def test_an_error_of_torch_alone_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
