@@ -162,9 +162,9 @@ def _at(value: Any, places: Sequence[str], key: str, where: str) -> Any:
 
 def _refuse_lost_keys(key: str, value: Any, before: Any, where: str) -> None:
     """Refuse a value in whose place the study's own keys are read, such as the seed: they would be set in vain."""
-    lost = {name for text in strings([before]) for name in REFERENCE.findall(text)} & OWN_KEYS
-    for name in sorted(lost - {name for text in strings([value]) for name in REFERENCE.findall(text)}):
-        raise UserError(f"{where} may not hold {key}: it takes @{name}, which the study sets itself, run by run")
+    read, kept = ({name for text in strings([each]) for name in REFERENCE.findall(text)} for each in (before, value))
+    for lost in sorted((read & OWN_KEYS) - kept):
+        raise UserError(f"{where} may not hold {key}: it takes @{lost}, which the study sets itself, run by run")
 
 
 def _levels(factor: str, given: Any, merged: Mapping[str, Any]) -> list[Condition]:
