@@ -9,7 +9,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..runs.checkpoint import load_network
+from ..runs.checkpoint import load_network, require_network
 from .model import Member, build_networks
 
 
@@ -49,8 +49,7 @@ def assemble_network(network: nn.Module, members: Sequence[Member], device: torc
     """
     networks = [network, *build_networks(members[1:])]
     for each in networks:
-        if not isinstance(each, nn.Module):
-            raise UserError(f"network_def is a {type(each).__name__} and no network; correct it in the configuration")
+        require_network(each)
     return (network if len(members) == 1 else Ensemble(networks)).to(device)
 
 

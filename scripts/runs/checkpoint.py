@@ -64,6 +64,16 @@ def epoch_of(state: dict[str, Any]) -> Any:
     return getattr(state, _METADATA, {}).get(_RUN, {}).get("epoch")
 
 
+def require_network(network: Any) -> None:
+    """Refuse what a configuration has made in place of a network.
+
+    Raises:
+        ValueError: it is none; names the key.
+    """
+    if not isinstance(network, nn.Module):
+        raise UserError(f"network_def is a {type(network).__name__} and no network; correct it in the configuration")
+
+
 def load_network(
     network: nn.Module, path: str | Path, device: torch.device | str = "cpu", config_sha256: str | None = None
 ) -> nn.Module:
@@ -81,8 +91,7 @@ def load_network(
     """
     state = load(path, device)
     refuse_odd_tables(Path(path), state)
-    if not isinstance(network, nn.Module):
-        raise UserError(f"network_def is a {type(network).__name__} and no network; correct it in the configuration")
+    require_network(network)
     if config_sha256 is not None:
         refuse_other_run(Path(path), state, config_sha256)
     weights = state.get("network", state)
